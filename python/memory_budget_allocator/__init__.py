@@ -1,0 +1,80 @@
+"""Decides, in microseconds and provably within budget, which memories go into a prompt.
+
+A query and memories (working, project, long-term, retrieved) come in; each tier gets a token budget
+that grows with the complexity of the query; the best memories by relevance, importance and freshness
+are packed into it. Start with `MemoryBudgetAllocator`.
+"""
+
+from memory_budget_allocator._core import Allocation, __version__
+from memory_budget_allocator.allocator import MemoryBudgetAllocator
+from memory_budget_allocator.complexity_rules import ComplexityRules
+from memory_budget_allocator.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConfigurationError,
+    ConfigurationNotFoundError,
+    ConfigurationTypeError,
+    ItemTypeError,
+    ItemValueError,
+    MemoryBudgetError,
+)
+from memory_budget_allocator.item_face import MemoryItem
+from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+from memory_budget_allocator.protocols import MemoryLike
+from memory_budget_allocator.results import (
+    AllocationAverages,
+    AllocationLogEntry,
+    AllocationResult,
+    AllocationStatistics,
+    BudgetSummary,
+    ComplexityAnalysis,
+    ComplexityContribution,
+    LoggedMemory,
+    LoggedTierResult,
+    PromotionResult,
+    SelectedMemory,
+    TierChange,
+    TierChangeOutcome,
+    TierMove,
+    TierResult,
+    TierStatistics,
+    UnmatchedTierChange,
+)
+from memory_budget_allocator.workspace import WorkspaceConfig
+
+__all__ = [
+    "Allocation",
+    "AllocationAverages",
+    "AllocationLogEntry",
+    "AllocationResult",
+    "AllocationStatistics",
+    "ArgumentTypeError",
+    "ArgumentValueError",
+    "BudgetSummary",
+    "ComplexityAnalysis",
+    "ComplexityContribution",
+    "ComplexityRules",
+    "ConfigurationError",
+    "ConfigurationNotFoundError",
+    "ConfigurationTypeError",
+    "ItemTypeError",
+    "ItemValueError",
+    "LoggedMemory",
+    "LoggedTierResult",
+    "MemoryBudgetAllocator",
+    "MemoryBudgetError",
+    "MemoryItem",
+    "MemoryLike",
+    "MemoryTier",
+    "PromotionResult",
+    "QueryComplexity",
+    "SelectedMemory",
+    "TierChange",
+    "TierChangeOutcome",
+    "TierMove",
+    "TierResult",
+    "TierStatistics",
+    "UnmatchedTierChange",
+    "WorkspaceConfig",
+    "__version__",
+]

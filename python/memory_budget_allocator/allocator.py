@@ -1,0 +1,480 @@
+"""`MemoryBudgetAllocator`: the public face of the library."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+from memory_budget_allocator import _core
+from memory_budget_allocator.complexity_rules import ComplexityRules
+from memory_budget_allocator.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConfigurationTypeError,
+)
+from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.tier_changes import apply_tier_changes
+from memory_budget_allocator.wording import one_line, shown
+from memory_budget_allocator.workspace import WorkspaceConfig, concerns
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+    from datetime import datetime
+
+    from memory_budget_allocator._core import Allocation
+    from memory_budget_allocator.levels import QueryComplexity
+    from memory_budget_allocator.protocols import MemoryLike
+    from memory_budget_allocator.results import (
+        AllocationLogEntry,
+        AllocationResult,
+        AllocationStatistics,
+        ComplexityAnalysis,
+        ConfigScope,
+        PromotionResult,
+        TierChangeOutcome,
+    )
+
+__all__ = ["MemoryBudgetAllocator"]
+
+DEFAULT_WORKSPACE = "default"
+MICROSECONDS_PER_HOUR = 3_600_000_000
+MAX_HISTORY_LIMIT = 2**53 - 1
+
+logger = logging.getLogger("memory_budget_allocator")
+
+
+class MemoryBudgetAllocator:
+    """Allocates token budgets over memory tiers and selects the best memories within them.
+
+    Thread-safe: any number of threads may call any method at the same time, over the same memories.
+
+    Args:
+        default_config: configuration of the workspace "default", whatever its own id.
+        log_allocations: whether each allocation writes log lines (logger ``memory_budget_allocator``,
+            one INFO line and four DEBUG lines). The history and the statistics go on regardless.
+        complexity: rules of the complexity estimate; None for the documented ones.
+        tier_order: the ladder of promotion, lowest tier first; two to four different tiers. A tier
+            that is left out neither rises nor falls.
+        history_limit: allocations the detailed history keeps; 0 for all of them. Statistics without
+            a time window are exact whatever the limit.
+
+    The six packaged workspaces (default, development, research, production, conversation,
+    code_analysis) are registered.
+
+    Attributes:
+        workspace_configs: configurations by workspace id. Live: a changed field or an assigned entry
+            counts from the next call and is checked there.
+        project_configs: configurations by (workspace id, project id); live as well.
+        log_allocations: as above; may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        default_config: WorkspaceConfig | None = None,
+        log_allocations: bool = True,
+        *,
+        complexity: ComplexityRules | None = None,
+        tier_order: Sequence[MemoryTier | str] = (
+            MemoryTier.LONG_TERM,
+            MemoryTier.RAG,
+            MemoryTier.PROJECT,
+            MemoryTier.WORKING,
+        ),
+        history_limit: int = 10_000,
+    ) -> None:
+        from memory_budget_allocator.loader import MemoryBudgetConfigLoader
+
+        self.workspace_configs: MutableMapping[str, WorkspaceConfig] = MemoryBudgetConfigLoader.load_default()
+        self.project_configs: MutableMapping[tuple[str, str], WorkspaceConfig] = {}
+        self.log_allocations = log_allocations
+        self._complexity_rules = ComplexityRules() if complexity is None else complexity
+        self._scanner = _core.ComplexityScanner(self._complexity_rules)
+        self._tier_order = _core.check_tier_order(tier_order)
+        self._history_limit = _history_limit(history_limit)
+        self._journal = _core.Journal(self._history_limit)
+        self._unknown_workspaces: set[str] = set()
+        if default_config is not None:
+            _check_config(default_config, "default_config")
+            self.workspace_configs[DEFAULT_WORKSPACE] = default_config
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        log_allocations: bool = True,
+        tier_order: Sequence[MemoryTier | str] | None = None,
+        history_limit: int = 10_000,
+    ) -> MemoryBudgetAllocator:
+        """An allocator with the workspaces, project overrides and complexity rules of a file.
+
+        The packaged workspaces stay registered where the file does not replace them. The other
+        arguments are those of the constructor.
+
+        Raises:
+            ConfigurationNotFoundError: there is no such file.
+            ConfigurationError: the file cannot be used; the message names file, line, key and value.
+        """
+        from memory_budget_allocator.loader import MemoryBudgetConfigLoader
+
+        options: dict[str, Any] = {} if tier_order is None else {"tier_order": tier_order}
+        allocator = cls(
+            log_allocations=log_allocations,
+            complexity=MemoryBudgetConfigLoader.load_complexity_rules(path),
+            history_limit=history_limit,
+            **options,
+        )
+        allocator.workspace_configs.update(MemoryBudgetConfigLoader.load_from_yaml(path))
+        for workspace_id, projects in MemoryBudgetConfigLoader.load_project_overrides(path).items():
+            for project_id, config in projects.items():
+                allocator.project_configs[workspace_id, project_id] = config
+        return allocator
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemoryBudgetAllocator workspaces={len(self.workspace_configs)} "
+            f"projects={len(self.project_configs)} history={len(self._journal)}/"
+            f"{self._history_limit or 'unlimited'}>"
+        )
+
+    @property
+    def complexity_rules(self) -> ComplexityRules:
+        """The rules of the complexity estimate."""
+        return self._complexity_rules
+
+    @property
+    def tier_order(self) -> tuple[MemoryTier, ...]:
+        """The ladder of promotion, lowest tier first."""
+        return self._tier_order
+
+    # Configurations
+
+    def register_workspace(self, config: WorkspaceConfig) -> None:
+        """Register a configuration under its ``workspace_id``, replacing an earlier one.
+
+        Shares or weights that do not sum to 1 are accepted with a warning.
+
+        Raises:
+            ConfigurationError: a field has an impossible value; ConfigurationTypeError, also a
+                `TypeError`, for a wrong type.
+        """
+        _check_config(config, "config")
+        self.workspace_configs[config.workspace_id] = config
+
+    def register_project(self, workspace_id: str, project_id: str, config: WorkspaceConfig) -> None:
+        """Register a configuration for one project of a workspace.
+
+        Raises:
+            ConfigurationError: as `register_workspace`.
+        """
+        _require_text("workspace_id", workspace_id)
+        _require_text("project_id", project_id)
+        _check_config(config, "config")
+        self.project_configs[workspace_id, project_id] = config
+
+    def resolve_config(
+        self, workspace_id: str, project_id: str | None = None
+    ) -> tuple[WorkspaceConfig, ConfigScope]:
+        """The configuration a call would use, and where it comes from.
+
+        Scope "project": registered for that project; "workspace": for that workspace; "default": the
+        workspace is unknown (one warning per id and allocator) and the default is used.
+        """
+        _require_text("workspace_id", workspace_id)
+        if project_id is not None:
+            _require_text("project_id", project_id)
+            project = self.project_configs.get((workspace_id, project_id))
+            if project is not None:
+                return project, "project"
+        config = self.workspace_configs.get(workspace_id)
+        if config is not None:
+            return config, "workspace"
+        if workspace_id not in self._unknown_workspaces:
+            self._unknown_workspaces.add(workspace_id)
+            logger.warning("unknown workspace %s: using the default configuration", one_line(workspace_id))
+        try:
+            return self.workspace_configs[DEFAULT_WORKSPACE], "default"
+        except KeyError:
+            raise ArgumentValueError(
+                f"unknown workspace {shown(workspace_id)}, and workspace_configs has no 'default' to fall back to"
+            ) from None
+
+    # Queries and scores
+
+    def estimate_query_complexity(
+        self, query: str, context: Mapping[str, Any] | None = None
+    ) -> QueryComplexity:
+        """How much context a query is worth, from its length, its keywords and its context.
+
+        Args:
+            query: any text; "" is simple.
+            context: ``history_length`` (above 5: 1 point), ``turn_count`` (above 3: 1 point),
+                ``requires_retrieval`` (truthy: 2 points), or their aliases. Other keys are ignored.
+
+        Raises:
+            ArgumentTypeError: the query is no str, or a context value has the wrong type.
+            ArgumentValueError: a context value is negative or NaN.
+        """
+        return self._scanner.estimate(query, context)
+
+    def analyze_query_complexity(
+        self, query: str, context: Mapping[str, Any] | None = None
+    ) -> ComplexityAnalysis:
+        """As `estimate_query_complexity`, with the points and where each of them comes from."""
+        return self._scanner.analyze(query, context)
+
+    def calculate_memory_score(
+        self, item: MemoryLike, config: WorkspaceConfig, current_time: datetime | None = None
+    ) -> float:
+        """Score one memory: ``relevance * w_r + importance * w_i + freshness * w_f``, in 0..1.
+
+        Freshness is ``exp(-0.693 * age_hours / half_life_hours)``. Writes ``freshness_score`` and
+        ``combined_score`` to the memory and returns the latter.
+
+        Raises:
+            ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
+            ConfigurationError: the configuration cannot be used.
+        """
+        return _core.calculate_score(item, config, _now_us(current_time))
+
+    # Allocation
+
+    def allocate(
+        self,
+        query: str,
+        available_memories: Iterable[MemoryLike],
+        workspace_id: str = DEFAULT_WORKSPACE,
+        context: Mapping[str, Any] | None = None,
+        *,
+        project_id: str | None = None,
+        current_time: datetime | None = None,
+    ) -> Allocation:
+        """Select memories for a query: per tier the best that fit its budget.
+
+        Per tier, memories are taken in descending score (ties in input order); one that does not fit
+        is skipped and the next is tried, so that no tier ever exceeds its budget.
+
+        Args:
+            query: the query; its complexity scales the budgets.
+            available_memories: `MemoryItem`s or objects with the same attributes; any iterable. It is
+                copied first; the caller's own sequence is never reordered.
+            workspace_id: which configuration to use; an unknown one gets the default.
+            context: signals for the complexity, see `estimate_query_complexity`.
+            project_id: a project of the workspace with a configuration of its own, if registered.
+            current_time: the time of the call; None for now. Naive means UTC.
+
+        Written to all memories: ``freshness_score``, ``combined_score`` and, where it was 0,
+        ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument cannot be used.
+            ItemTypeError, ItemValueError: a memory cannot be used; the message names it.
+            ConfigurationError: the configuration cannot be used.
+            In every case nothing has changed.
+        """
+        started = time.perf_counter_ns()
+        config, scope = self.resolve_config(workspace_id, project_id)
+        allocation = _core.allocate(
+            query,
+            available_memories,
+            config,
+            self._scanner,
+            context,
+            workspace_id,
+            project_id,
+            scope,
+            _now_us(current_time),
+        )
+        self._journal.record(allocation, time.perf_counter_ns() - started)
+        if allocation.non_finite is not None:
+            count, memory_id, field = allocation.non_finite
+            logger.warning(
+                "%d NaN or infinite score components counted as 0, the first in memory %s: %s",
+                count,
+                one_line(memory_id),
+                field,
+            )
+        if self.log_allocations and logger.isEnabledFor(logging.INFO):
+            _log(allocation)
+        return allocation
+
+    def allocate_memory_budget(
+        self,
+        query: str,
+        available_memories: Iterable[MemoryLike],
+        workspace_id: str = DEFAULT_WORKSPACE,
+        context: Mapping[str, Any] | None = None,
+        *,
+        project_id: str | None = None,
+        current_time: datetime | None = None,
+    ) -> AllocationResult:
+        """As `allocate`, as a plain JSON-serialisable dict."""
+        return self.allocate(
+            query,
+            available_memories,
+            workspace_id,
+            context,
+            project_id=project_id,
+            current_time=current_time,
+        ).to_dict()
+
+    # Promotion and demotion
+
+    def evaluate_promotion_demotion(
+        self,
+        items: Iterable[MemoryLike],
+        config: WorkspaceConfig,
+        current_time: datetime | None = None,
+    ) -> PromotionResult:
+        """Recommend which memories should move one tier up or down. Nothing is moved.
+
+        ``promotion_score = .5 * combined_score + .3 * min(1, access_count / access_threshold) +
+        .2 * exp(-.1 * days since the last access)`` is written to each memory. Scores are taken as
+        they stand; nothing is rescored.
+
+        Raises:
+            ItemTypeError, ItemValueError, ConfigurationError: as `allocate`; nothing has changed.
+        """
+        return _core.evaluate_promotions(items, config, self._tier_order, _now_us(current_time))
+
+    def apply_tier_changes(self, items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
+        """Move memories as `evaluate_promotion_demotion` recommended.
+
+        A recommendation applies to every item that has its id and still is in its ``current_tier``.
+
+        Returns:
+            What was moved; what was stale (the id is there, but in another tier) or unknown.
+        """
+        return apply_tier_changes(items, result)
+
+    # Statistics and history
+
+    def get_allocation_statistics(
+        self,
+        workspace_id: str | None = None,
+        time_window_hours: float | None = None,
+        *,
+        current_time: datetime | None = None,
+    ) -> AllocationStatistics:
+        """Averages over all allocations, or those of one workspace or of the last hours.
+
+        Args:
+            workspace_id: only allocations that asked for this workspace; None for all.
+            time_window_hours: only allocations within that many hours before ``current_time``, read
+                from the detailed history; None or 0 for everything, from exact running totals.
+            current_time: the end of the window; None for now.
+
+        ``complete`` is False when the window reaches past what the history still holds.
+        """
+        if workspace_id is not None:
+            _require_text("workspace_id", workspace_id)
+        now_us = _now_us(current_time)
+        since_us = None
+        if time_window_hours:
+            since_us = now_us - _window_us(time_window_hours)
+        elif time_window_hours is not None:
+            _window_us(time_window_hours)
+        sums, complete = self._journal.statistics(workspace_id, since_us)
+        statistics: AllocationStatistics = {
+            "total_allocations": sums["total_allocations"],
+            "workspace_id": "all" if workspace_id is None else workspace_id,
+            "time_window_hours": time_window_hours,
+            "averages": sums["averages"],
+            "complexity_distribution": sums["complexity_distribution"],
+            "tier_statistics": sums["tier_statistics"],
+            "timestamp": _core.isoformat(now_us),
+            "complete": complete,
+        }
+        if not sums["total_allocations"]:
+            statistics["message"] = "no allocations recorded"
+        return statistics
+
+    @property
+    def allocation_history(self) -> list[AllocationLogEntry]:
+        """The detailed history, oldest first: results without the full texts. A new list each time."""
+        return self._journal.entries()
+
+    def clear_allocation_history(self) -> None:
+        """Empty the detailed history. The running totals behind the statistics go on."""
+        self._journal.clear()
+
+    def export_allocation_log(self, filepath: str | os.PathLike[str]) -> None:
+        """Write the detailed history as a JSON array, UTF-8, one entry a line.
+
+        The file is written aside and renamed into place: a reader finds the old one or the new one.
+
+        Raises:
+            OSError: the file cannot be written; an old one is untouched.
+        """
+        from memory_budget_allocator.durable_write import write_text
+
+        entries = self._journal.entries()
+        encoded = (json.dumps(entry, allow_nan=False) for entry in entries)
+        separated = (line if first else ",\n" + line for first, line in _with_first(encoded))
+        write_text(filepath, chain(["[\n"], separated, ["\n]\n"]))
+
+
+def _with_first(lines: Iterable[str]) -> Iterable[tuple[bool, str]]:
+    return ((position == 0, line) for position, line in enumerate(lines))
+
+
+def _now_us(current_time: datetime | None) -> int:
+    return time.time_ns() // 1_000 if current_time is None else _core.epoch_microseconds(current_time)
+
+
+def _window_us(hours: float) -> int:
+    if isinstance(hours, bool) or not isinstance(hours, (int, float)):
+        raise ArgumentTypeError(f"time_window_hours must be a number or None, got {shown(hours)}")
+    if not (math.isfinite(hours) and hours >= 0):
+        raise ArgumentValueError(f"time_window_hours must be a finite number of at least 0, got {shown(hours)}")
+    # Longer than all representable time is all of it.
+    return min(round(hours * MICROSECONDS_PER_HOUR), 2**60)
+
+
+def _history_limit(limit: int) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise ArgumentTypeError(f"history_limit must be an integer, got {shown(limit)}")
+    if not 0 <= limit <= MAX_HISTORY_LIMIT:
+        raise ArgumentValueError(f"history_limit must be 0 (unlimited) to {MAX_HISTORY_LIMIT}, got {limit}")
+    return limit
+
+
+def _require_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{name} must be a str, got {shown(value)}")
+
+
+def _check_config(config: WorkspaceConfig, argument: str) -> None:
+    if not isinstance(cast("object", config), WorkspaceConfig):
+        raise ConfigurationTypeError(f"{argument} must be a WorkspaceConfig, got {shown(config)}", field=argument)
+    _core.check_workspace(config)
+    found = concerns(config)
+    if found:
+        logger.warning("workspace %s: %s", one_line(config.workspace_id), "; ".join(found))
+
+
+def _log(allocation: Allocation) -> None:
+    logger.info(
+        "Memory Budget Allocation - Workspace: %s, Complexity: %s, Tokens: %d, Memories: %d, Time: %.2fms",
+        one_line(allocation.workspace_id),
+        allocation.complexity.value,
+        allocation.total_tokens,
+        len(allocation),
+        allocation.processing_time_ms,
+    )
+    if logger.isEnabledFor(logging.DEBUG):
+        for tier, used, budget, percent, selected, available in allocation.tier_summaries:
+            logger.debug(
+                "Tier %s: %d/%d tokens (%.2f%% utilized), %d/%d memories",
+                tier,
+                used,
+                budget,
+                percent,
+                selected,
+                available,
+            )

@@ -1,0 +1,60 @@
+"""The exception tree: every error the library raises is a `MemoryBudgetError`.
+
+Each child is also the built-in exception a Python programmer would expect, so both
+``except MemoryBudgetError`` and ``except ValueError`` work.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentTypeError",
+    "ArgumentValueError",
+    "ConfigurationError",
+    "ConfigurationNotFoundError",
+    "ConfigurationTypeError",
+    "ItemTypeError",
+    "ItemValueError",
+    "MemoryBudgetError",
+]
+
+
+class MemoryBudgetError(Exception):
+    """Base of every error raised by this library."""
+
+
+class ItemTypeError(MemoryBudgetError, TypeError):
+    """A memory, or one of its fields, has the wrong type."""
+
+
+class ItemValueError(MemoryBudgetError, ValueError):
+    """A field of a memory has a value that cannot be."""
+
+
+class ArgumentTypeError(MemoryBudgetError, TypeError):
+    """An argument that is not a memory (query, context, current_time, ...) has the wrong type."""
+
+
+class ArgumentValueError(MemoryBudgetError, ValueError):
+    """An argument that is not a memory has a value that cannot be."""
+
+
+class ConfigurationError(MemoryBudgetError, ValueError):
+    """A configuration cannot be used.
+
+    Attributes:
+        field: name of the offending `WorkspaceConfig` or `ComplexityRules` field, or None.
+        value: the offending value, or None.
+    """
+
+    def __init__(self, message: str = "", *, field: str | None = None, value: object = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+class ConfigurationTypeError(ConfigurationError, TypeError):
+    """A configuration field has the wrong type; a `ConfigurationError` and a `TypeError`."""
+
+
+class ConfigurationNotFoundError(MemoryBudgetError, FileNotFoundError):
+    """A configuration file does not exist."""

@@ -1,0 +1,201 @@
+"""The shapes of all result dicts."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+__all__ = [
+    "AllocationAverages",
+    "AllocationLogEntry",
+    "AllocationResult",
+    "AllocationStatistics",
+    "BudgetSummary",
+    "ComplexityAnalysis",
+    "ComplexityContribution",
+    "LoggedMemory",
+    "LoggedTierResult",
+    "PromotionResult",
+    "SelectedMemory",
+    "TierChange",
+    "TierChangeOutcome",
+    "TierMove",
+    "TierResult",
+    "TierStatistics",
+    "UnmatchedTierChange",
+]
+
+TierName = Literal["working", "project", "long_term", "rag"]
+LevelName = Literal["simple", "medium", "complex", "expert"]
+ConfigScope = Literal["project", "workspace", "default"]
+
+
+class BudgetSummary(TypedDict):
+    """What the tier budgets were cut from."""
+
+    max_total_tokens: int
+    tier_percentages: dict[TierName, float]
+    complexity_multiplier: float
+
+
+class LoggedMemory(TypedDict):
+    """A selected memory as the log keeps it. Scores have four decimals."""
+
+    memory_id: str
+    tier: TierName
+    text_preview: str
+    token_count: int
+    combined_score: float
+    relevance_score: float
+    importance_score: float
+    freshness_score: float
+    access_count: int
+    timestamp: str | None
+
+
+class SelectedMemory(LoggedMemory):
+    """A selected memory with its full text."""
+
+    text: str
+
+
+class _TierFigures(TypedDict):
+    budget_tokens: int
+    tokens_used: int
+    tokens_remaining: int
+    memories_available: int
+    memories_selected: int
+    utilization_pct: float
+
+
+class TierResult(_TierFigures):
+    """What one tier got."""
+
+    selected_memories: list[SelectedMemory]
+
+
+class LoggedTierResult(_TierFigures):
+    """What one tier got, without full texts."""
+
+    selected_memories: list[LoggedMemory]
+
+
+class _AllocationFigures(TypedDict):
+    query: str
+    workspace_id: str
+    project_id: str | None
+    config_scope: ConfigScope
+    complexity: LevelName
+    timestamp: str
+    budget: BudgetSummary
+    total_tokens_allocated: int
+    total_memories_selected: int
+    processing_time_ms: float
+
+
+class AllocationResult(_AllocationFigures):
+    """Result of `MemoryBudgetAllocator.allocate_memory_budget`."""
+
+    tiers: dict[TierName, TierResult]
+
+
+class AllocationLogEntry(_AllocationFigures):
+    """One allocation as the log and its export keep it."""
+
+    format: int
+    tiers: dict[TierName, LoggedTierResult]
+
+
+class ComplexityContribution(TypedDict):
+    """One reason for complexity points."""
+
+    source: Literal["length", "expert keyword", "complex keyword", "domain keyword", "context"]
+    detail: str
+    points: int
+
+
+class ComplexityAnalysis(TypedDict):
+    """Result of `MemoryBudgetAllocator.analyze_query_complexity`; the contributions sum to the points."""
+
+    complexity: LevelName
+    points: int
+    word_count: int
+    contributions: list[ComplexityContribution]
+
+
+class TierChange(TypedDict):
+    """A recommended move of one step. Scores are not rounded."""
+
+    memory_id: str
+    current_tier: TierName
+    target_tier: TierName
+    promotion_score: float
+    access_count: int
+    combined_score: float
+    reason: str
+
+
+class PromotionResult(TypedDict):
+    """Result of `MemoryBudgetAllocator.evaluate_promotion_demotion`."""
+
+    promotions: list[TierChange]
+    demotions: list[TierChange]
+    total_evaluated: int
+    timestamp: str
+
+
+class TierMove(TypedDict):
+    """A memory that was moved."""
+
+    memory_id: str
+    from_tier: TierName
+    to_tier: TierName
+
+
+class UnmatchedTierChange(TypedDict):
+    """A recommendation that found no memory to move."""
+
+    memory_id: str
+    current_tier: TierName
+    target_tier: TierName
+
+
+class TierChangeOutcome(TypedDict):
+    """Result of `MemoryBudgetAllocator.apply_tier_changes`.
+
+    ``stale``: the memory is there but no longer in the tier the recommendation was made for;
+    ``unknown``: no memory has that id.
+    """
+
+    moved: list[TierMove]
+    stale: list[UnmatchedTierChange]
+    unknown: list[UnmatchedTierChange]
+
+
+class AllocationAverages(TypedDict):
+    """Averages per allocation."""
+
+    tokens_allocated: float
+    memories_selected: float
+    processing_time_ms: float
+
+
+class TierStatistics(TypedDict):
+    """Averages per allocation of one tier."""
+
+    avg_utilization_pct: float
+    avg_memories_selected: float
+    avg_tokens_used: float
+
+
+class AllocationStatistics(TypedDict):
+    """Result of `MemoryBudgetAllocator.get_allocation_statistics`."""
+
+    total_allocations: int
+    workspace_id: str
+    time_window_hours: float | None
+    averages: AllocationAverages
+    complexity_distribution: dict[LevelName, int]
+    tier_statistics: dict[TierName, TierStatistics]
+    timestamp: str
+    complete: bool
+    message: NotRequired[str]

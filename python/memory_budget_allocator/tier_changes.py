@@ -1,0 +1,142 @@
+"""Carrying out recommended tier changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from memory_budget_allocator.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ItemTypeError,
+    ItemValueError,
+)
+from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from memory_budget_allocator.protocols import MemoryLike
+    from memory_budget_allocator.results import (
+        PromotionResult,
+        TierChangeOutcome,
+        TierMove,
+        UnmatchedTierChange,
+    )
+
+__all__ = ["apply_tier_changes"]
+
+
+def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
+    """See `MemoryBudgetAllocator.apply_tier_changes`. Either every move is made or none."""
+    changes = _changes(result)
+    by_id: dict[str, list[tuple[MemoryLike, MemoryTier]]] = {}
+    for position, item in enumerate(_iterated(items)):
+        memory_id, tier = _identity(item, position)
+        by_id.setdefault(memory_id, []).append((item, tier))
+
+    moves: list[tuple[MemoryLike, MemoryTier]] = []
+    outcome: TierChangeOutcome = {"moved": [], "stale": [], "unknown": []}
+    for memory_id, current, target in changes:
+        known = by_id.get(memory_id)
+        matching = [item for item, tier in known or () if tier is current]
+        if matching:
+            moves.extend((item, target) for item in matching)
+            # Matched again under the new tier: a later change of the same result sees the move.
+            by_id[memory_id] = [(item, target if tier is current else tier) for item, tier in known or ()]
+            move: TierMove = {
+                "memory_id": memory_id,
+                "from_tier": current.value,
+                "to_tier": target.value,
+            }
+            outcome["moved"].extend([move] if len(matching) == 1 else [move.copy() for _ in matching])
+        else:
+            unmatched: UnmatchedTierChange = {
+                "memory_id": memory_id,
+                "current_tier": current.value,
+                "target_tier": target.value,
+            }
+            outcome["stale" if known else "unknown"].append(unmatched)
+    _move(moves)
+    return outcome
+
+
+def _move(moves: list[tuple[MemoryLike, MemoryTier]]) -> None:
+    done: list[tuple[MemoryLike, Any]] = []
+    for item, target in moves:
+        try:
+            done.append((item, item.tier))
+            item.tier = target
+        except BaseException as error:
+            for moved, earlier in reversed(done[:-1]):
+                moved.tier = earlier
+            if isinstance(error, Exception):
+                raise ItemTypeError(f"memory {shown(item.memory_id)}: writing tier failed: {error}") from error
+            raise
+
+
+def _iterated(items: Iterable[MemoryLike]) -> list[MemoryLike]:
+    if isinstance(items, (str, bytes, Mapping)):
+        raise ArgumentTypeError(f"items must be an iterable of memories, got {shown(items)}")
+    try:
+        iterator = iter(items)
+    except TypeError:
+        raise ArgumentTypeError(f"items must be an iterable of memories, got {shown(items)}") from None
+    return list(iterator)
+
+
+def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
+    try:
+        memory_id, tier = cast("Any", item.memory_id), cast("Any", item.tier)
+    except AttributeError as error:
+        raise ItemTypeError(f"memory at position {position}: {error}") from error
+    if not isinstance(memory_id, str):
+        raise ItemTypeError(f"memory at position {position}: memory_id must be a str, got {shown(memory_id)}")
+    return memory_id, _tier(tier, f"memory {shown(memory_id)}: tier", ItemTypeError, ItemValueError)
+
+
+def _tier(
+    value: object, name: str, type_error: type[Exception], value_error: type[Exception]
+) -> MemoryTier:
+    if not isinstance(value, str):
+        raise type_error(f"{name} must be a tier name, got {shown(value)}")
+    try:
+        return MemoryTier(value)
+    except ValueError:
+        names = ", ".join(repr(tier.value) for tier in MemoryTier)
+        raise value_error(f"{name} must be one of {names}, got {shown(value)}") from None
+
+
+def _changes(result: object) -> list[tuple[str, MemoryTier, MemoryTier]]:
+    if not isinstance(result, Mapping):
+        raise ArgumentTypeError(
+            f"result must be what evaluate_promotion_demotion returned, got {shown(result)}"
+        )
+    changes: list[tuple[str, MemoryTier, MemoryTier]] = []
+    for section in ("promotions", "demotions"):
+        entries = cast("Mapping[str, Any]", result).get(section)
+        if not isinstance(entries, (list, tuple)):
+            raise ArgumentTypeError(f"result[{section!r}] must be a list, got {shown(entries)}")
+        changes.extend(
+            _change(entry, f"result[{section!r}][{position}]")
+            for position, entry in enumerate(cast("list[object]", entries))
+        )
+    return changes
+
+
+def _change(entry: object, place: str) -> tuple[str, MemoryTier, MemoryTier]:
+    if not isinstance(entry, Mapping):
+        raise ArgumentTypeError(f"{place} must be a mapping, got {shown(entry)}")
+    fields = cast("Mapping[str, object]", entry)
+    missing = [key for key in ("memory_id", "current_tier", "target_tier") if key not in fields]
+    if missing:
+        raise ArgumentValueError(f"{place} has no {missing[0]}")
+    memory_id = fields["memory_id"]
+    if not isinstance(memory_id, str):
+        raise ArgumentTypeError(f"{place}: memory_id must be a str, got {shown(memory_id)}")
+    current, target = (
+        _tier(fields[key], f"{place}: {key}", ArgumentTypeError, ArgumentValueError)
+        for key in ("current_tier", "target_tier")
+    )
+    return memory_id, current, target

@@ -1,0 +1,141 @@
+//! Between Python datetimes and microseconds since 1970-01-01 UTC.
+//!
+//! The stable ABI has no C interface to datetimes. Subtracting the epoch leaves time zones, folds
+//! and subclasses to the datetime itself and is exact to the microsecond.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess};
+
+use crate::errors::{ArgumentValueError, Fault, Refusal, shown};
+
+const DATETIME: &str = "a datetime";
+const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// 0001-01-01 and 10000-01-01, UTC.
+const REPRESENTABLE: std::ops::Range<i64> =
+    -62_135_596_800 * MICROSECONDS_PER_SECOND..253_402_300_800 * MICROSECONDS_PER_SECOND;
+
+struct Epoch {
+    naive: Py<PyAny>,
+    utc: Py<PyAny>,
+    timezone_utc: Py<PyAny>,
+    timedelta: Py<PyAny>,
+}
+
+fn epoch(py: Python<'_>) -> PyResult<&Epoch> {
+    static EPOCH: PyOnceLock<Epoch> = PyOnceLock::new();
+    EPOCH.get_or_try_init(py, || {
+        let module = py.import("datetime")?;
+        let class = module.getattr("datetime")?;
+        let timezone_utc = module.getattr("timezone")?.getattr("utc")?;
+        Ok(Epoch {
+            naive: class.call1((1970, 1, 1))?.unbind(),
+            utc: class.call1((1970, 1, 1, 0, 0, 0, 0, &timezone_utc))?.unbind(),
+            timezone_utc: timezone_utc.unbind(),
+            timedelta: module.getattr("timedelta")?.unbind(),
+        })
+    })
+}
+
+fn subtract(datetime: &Bound<'_, PyAny>, epoch: &Py<PyAny>) -> PyResult<i64> {
+    let delta = datetime.sub(epoch)?;
+    let delta = delta.cast::<PyDelta>()?;
+    let seconds = i64::from(delta.get_days()) * SECONDS_PER_DAY + i64::from(delta.get_seconds());
+    Ok(seconds * MICROSECONDS_PER_SECOND + i64::from(delta.get_microseconds()))
+}
+
+/// Microseconds since 1970 UTC; a naive datetime is UTC.
+pub fn microseconds(value: &Bound<'_, PyAny>) -> Result<i64, Refusal> {
+    if value.cast::<PyDateTime>().is_err() {
+        return Err(Refusal::of_type(DATETIME));
+    }
+    let py = value.py();
+    let read = || {
+        let epoch = epoch(py)?;
+        let zone = value.getattr(pyo3::intern!(py, "tzinfo"))?;
+        // A zone may decline to give an offset; such a datetime is naive.
+        let naive = zone.is_none()
+            || (!zone.is(&epoch.timezone_utc)
+                && value.call_method0(pyo3::intern!(py, "utcoffset"))?.is_none());
+        subtract(value, if naive { &epoch.naive } else { &epoch.utc })
+    };
+    read().map_err(|error| Refusal {
+        fault: Fault::Value,
+        accepted: "a datetime with a usable UTC offset",
+        cause: Some(error),
+    })
+}
+
+/// The UTC datetime of a time within the years 1 to 9999.
+pub fn from_microseconds(py: Python<'_>, microseconds: i64) -> PyResult<Py<PyAny>> {
+    let epoch = epoch(py)?;
+    let seconds = microseconds.div_euclid(MICROSECONDS_PER_SECOND);
+    let delta = epoch.timedelta.bind(py).call1((
+        seconds.div_euclid(SECONDS_PER_DAY),
+        seconds.rem_euclid(SECONDS_PER_DAY),
+        microseconds.rem_euclid(MICROSECONDS_PER_SECOND),
+    ))?;
+    Ok(epoch.utc.bind(py).add(delta)?.unbind())
+}
+
+/// Whether UTC has that time within the years 1 to 9999.
+pub fn is_representable(microseconds: i64) -> bool {
+    REPRESENTABLE.contains(&microseconds)
+}
+
+/// ISO 8601 in UTC, as Python's `isoformat` writes it; for [`is_representable`] times.
+pub fn isoformat(microseconds: i64) -> String {
+    let seconds = microseconds.div_euclid(MICROSECONDS_PER_SECOND);
+    let fraction = microseconds.rem_euclid(MICROSECONDS_PER_SECOND);
+    let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
+    let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) =
+        (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+    let base = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    if fraction == 0 { format!("{base}+00:00") } else { format!("{base}.{fraction:06}+00:00") }
+}
+
+/// Year, month and day of a day counted from 1970-01-01, proleptic Gregorian.
+///
+/// Counts days from 0000-03-01, so that the leap day ends a year; 146,097 days make 400 years and
+/// (153 * m + 2) / 5 is the first day of the m-th month from March.
+fn civil(day: i64) -> (i64, i64, i64) {
+    let day = day + 719_468;
+    let era = day.div_euclid(146_097);
+    let day_of_era = day.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day_of_month)
+}
+
+/// Microseconds since 1970-01-01 UTC of `current_time` (a naive datetime is UTC).
+///
+/// Raises ArgumentTypeError for anything but a datetime, ArgumentValueError where UTC leaves the
+/// years 1 to 9999.
+#[pyfunction]
+pub fn epoch_microseconds(current_time: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let py = current_time.py();
+    let microseconds = microseconds(current_time)
+        .map_err(|refusal| refusal.for_argument(py, "current_time", current_time))?;
+    if is_representable(microseconds) {
+        Ok(microseconds)
+    } else {
+        Err(ArgumentValueError::new_err(format!(
+            "current_time must lie in the years 1 to 9999 in UTC, got {}",
+            shown(current_time)
+        )))
+    }
+}
+
+/// ISO 8601 in UTC of a time in microseconds since 1970, within the years 1 to 9999.
+#[pyfunction]
+#[pyo3(name = "isoformat")]
+pub fn utc_isoformat(microseconds: i64) -> String {
+    isoformat(microseconds)
+}

@@ -1,0 +1,401 @@
+//! The door for lists of memories: objects are read into columns once, and the effects of a plan
+//! are written back in one step.
+//!
+//! `MemoryItem`s are read through their atomics. Objects of other classes come through a slower
+//! door, attribute by attribute; so do subclasses of `MemoryItem` that define one of the documented
+//! names themselves, because their own attributes are what counts.
+
+use memory_budget_core::candidates::Candidates;
+use memory_budget_core::error::Error;
+use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::{self, MAX_COUNT};
+use pyo3::exceptions::PyAttributeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::{Borrowed, intern};
+
+use crate::datetime;
+use crate::errors::{ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type};
+use crate::fields;
+use crate::item::{Field, MemoryItem};
+use crate::token_mark::{Counter, TokenWord};
+use crate::vocabulary;
+
+/// Rows between two looks for Ctrl-C while reading.
+const INTERRUPT_EVERY: usize = 1 << 16;
+
+/// How the tokens of a text are counted.
+#[derive(Clone, Copy)]
+pub struct TokenEstimate {
+    tokens_per_char: f64,
+    counter: Counter,
+}
+
+impl TokenEstimate {
+    pub fn new(tokens_per_char: f64) -> Self {
+        Self { tokens_per_char, counter: Counter::estimate(tokens_per_char) }
+    }
+
+    fn count(self, code_points: u64) -> u64 {
+        tokens::estimate(code_points, self.tokens_per_char)
+    }
+
+    pub fn counter(self) -> Counter {
+        self.counter
+    }
+}
+
+/// A memory of another class, with the attributes that were read from it.
+pub struct Foreign<'py> {
+    pub object: Bound<'py, PyAny>,
+    pub memory_id: Bound<'py, PyString>,
+    pub text: Bound<'py, PyString>,
+    pub timestamp: Option<Bound<'py, PyAny>>,
+    pub tokens_estimated: bool,
+}
+
+/// An own item whose tokens were counted in this call.
+#[derive(Clone, Copy)]
+pub struct Counted {
+    pub row: u32,
+    pub seen: TokenWord,
+    pub text_version: u32,
+}
+
+/// Where a row came from.
+pub enum Source<'a> {
+    Own(&'a MemoryItem),
+    /// Position in [`Snapshot::foreign`].
+    Foreign(usize),
+}
+
+/// Everything one call knows of its candidates, read before anything is decided.
+pub struct Snapshot<'a, 'py> {
+    pub sources: Vec<Source<'a>>,
+    pub foreign: Vec<Foreign<'py>>,
+    pub counted: Vec<Counted>,
+    tier: Vec<Tier>,
+    relevance: Vec<f64>,
+    importance: Vec<f64>,
+    timestamp_us: Vec<i64>,
+    tokens: Vec<u64>,
+}
+
+impl<'a, 'py> Snapshot<'a, 'py> {
+    /// Reads and checks all memories.
+    pub fn read(memories: &'a Bound<'py, PyTuple>, estimate: TokenEstimate) -> PyResult<Self> {
+        let length = memories.len();
+        let mut snapshot = Self {
+            sources: Vec::with_capacity(length),
+            foreign: Vec::new(),
+            counted: Vec::new(),
+            tier: Vec::with_capacity(length),
+            relevance: Vec::with_capacity(length),
+            importance: Vec::with_capacity(length),
+            timestamp_us: Vec::with_capacity(length),
+            tokens: Vec::with_capacity(length),
+        };
+        let mut classes = Classes::default();
+        for (position, memory) in memories.iter_borrowed().enumerate() {
+            if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
+                memories.py().check_signals()?;
+            }
+            match classes.own(memory)? {
+                Some(item) => snapshot.push_own(item, estimate),
+                None => snapshot.push_foreign(&memory, position, estimate)?,
+            }
+        }
+        Ok(snapshot)
+    }
+
+    pub fn columns(&self) -> Result<Candidates<'_>, Error> {
+        Candidates::new(
+            &self.tier,
+            &self.relevance,
+            &self.importance,
+            &self.timestamp_us,
+            &self.tokens,
+        )
+    }
+
+    pub fn tokens(&self, row: u32) -> u64 {
+        self.tokens[row as usize]
+    }
+
+    pub fn timestamp_us(&self, row: u32) -> i64 {
+        self.timestamp_us[row as usize]
+    }
+
+    #[expect(clippy::cast_possible_truncation)] // the plan refuses more than 2^32 rows
+    fn push_own(&mut self, item: &'a MemoryItem, estimate: TokenEstimate) {
+        let seen = item.tokens.load();
+        let tokens = if seen.holds_for(estimate.counter) {
+            seen.count()
+        } else {
+            let (code_points, text_version) = item.text_length();
+            let row = self.sources.len() as u32;
+            self.counted.push(Counted { row, seen, text_version });
+            estimate.count(code_points)
+        };
+        self.tier.push(item.tier());
+        self.relevance.push(item.relevance.load());
+        self.importance.push(item.importance.load());
+        self.timestamp_us.push(item.timestamp_us());
+        self.tokens.push(tokens);
+        self.sources.push(Source::Own(item));
+    }
+
+    fn push_foreign(
+        &mut self,
+        object: &Bound<'py, PyAny>,
+        position: usize,
+        estimate: TokenEstimate,
+    ) -> PyResult<()> {
+        let reader = ForeignReader::new(object, position)?;
+        let text = reader.field(Field::Text, |value| fields::text(value).cloned())?;
+        let tier = reader.field(Field::Tier, vocabulary::tier)?;
+        let (timestamp, timestamp_us) = reader.field(Field::Timestamp, optional_time)?;
+        let relevance = reader.field(Field::RelevanceScore, fields::number)?;
+        let importance = reader.field(Field::ImportanceScore, fields::number)?;
+        let given = reader.field(Field::TokenCount, fields::count)?;
+        reader.field(Field::AccessCount, fields::count)?;
+        for written in [Field::FreshnessScore, Field::CombinedScore, Field::LastAccessed] {
+            reader.field(written, |_| Ok(()))?;
+        }
+        self.tier.push(tier);
+        self.relevance.push(relevance);
+        self.importance.push(importance);
+        self.timestamp_us.push(timestamp_us);
+        let tokens =
+            if given == 0 { estimate.count(text.code_point_len()? as u64) } else { given };
+        self.tokens.push(tokens);
+        self.sources.push(Source::Foreign(self.foreign.len()));
+        self.foreign.push(Foreign {
+            object: object.clone(),
+            memory_id: reader.memory_id,
+            text,
+            timestamp,
+            tokens_estimated: given == 0 && tokens != 0,
+        });
+        Ok(())
+    }
+}
+
+/// The caller's memories as a tuple, so that nothing that runs later can change them.
+pub fn copied<'py>(
+    memories: &Bound<'py, PyAny>,
+    argument: &str,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let py = memories.py();
+    if let Ok(list) = memories.cast_exact::<PyList>() {
+        return Ok(list.to_tuple());
+    }
+    if memories.is_instance_of::<PyString>() || memories.is_instance_of::<PyDict>() {
+        return Err(not_memories(argument, memories));
+    }
+    let iterator = memories.try_iter().map_err(|error| {
+        if error.is_instance_of::<pyo3::exceptions::PyTypeError>(py) {
+            not_memories(argument, memories)
+        } else {
+            error
+        }
+    })?;
+    Ok(py.get_type::<PyTuple>().call1((iterator,))?.cast_into::<PyTuple>()?)
+}
+
+fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    ArgumentTypeError::new_err(format!(
+        "{argument} must be an iterable of memories, got {}",
+        shown_with_type(value)
+    ))
+}
+
+fn optional_time<'py>(
+    value: &Bound<'py, PyAny>,
+) -> Result<(Option<Bound<'py, PyAny>>, i64), Refusal> {
+    if value.is_none() {
+        return Ok((None, memory_budget_core::decay::NO_TIME));
+    }
+    datetime::microseconds(value).map(|microseconds| (Some(value.clone()), microseconds))
+}
+
+/// Reads the attributes of a foreign memory, naming it in every error.
+pub struct ForeignReader<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    pub memory_id: Bound<'py, PyString>,
+}
+
+impl<'a, 'py> ForeignReader<'a, 'py> {
+    pub fn new(object: &'a Bound<'py, PyAny>, position: usize) -> PyResult<Self> {
+        let owner = Owner::Position(position);
+        let id = attribute(object, Field::MemoryId, &owner)?;
+        let memory_id = fields::text(&id)
+            .map_err(|refusal| refusal.for_item(object.py(), &owner, "memory_id", &id))?
+            .clone();
+        Ok(Self { object, memory_id })
+    }
+
+    pub fn field<T>(
+        &self,
+        field: Field,
+        convert: impl FnOnce(&Bound<'py, PyAny>) -> Result<T, Refusal>,
+    ) -> PyResult<T> {
+        let owner = Owner::Id(self.memory_id.as_borrowed());
+        let value = attribute(self.object, field, &owner)?;
+        convert(&value)
+            .map_err(|refusal| refusal.for_item(self.object.py(), &owner, field.name(), &value))
+    }
+
+    /// A time in microseconds, `NO_TIME` for None.
+    pub fn time(&self, field: Field) -> PyResult<i64> {
+        self.field(field, |value| optional_time(value).map(|(_, microseconds)| microseconds))
+    }
+}
+
+fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    field: Field,
+    owner: &Owner<'_, 'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    object.getattr(PyString::intern(py, field.name())).map_err(|error| {
+        let name = field.name();
+        if error.is_instance_of::<PyAttributeError>(py) {
+            let message = format!(
+                "{owner}: {} has no attribute {name}; a memory needs the attributes of MemoryLike",
+                shown_with_type(object)
+            );
+            caused_by(py, item_error(Fault::Type, message), Some(error))
+        } else {
+            let message = format!("{owner}: reading {name} failed: {error}");
+            caused_by(py, item_error(Fault::Value, message), Some(error))
+        }
+    })
+}
+
+/// Decides, once per class, whether its objects are read through the fast door.
+#[derive(Default)]
+pub struct Classes {
+    last: Option<(usize, bool)>,
+}
+
+impl Classes {
+    /// The item, if it is one whose fields are all our own.
+    pub fn own<'a>(
+        &mut self,
+        memory: Borrowed<'a, '_, PyAny>,
+    ) -> PyResult<Option<&'a MemoryItem>> {
+        let Ok(item) = memory.cast::<MemoryItem>() else { return Ok(None) };
+        let class = memory.get_type();
+        let address = class.as_ptr() as usize;
+        let is_own = match self.last {
+            Some((last, is_own)) if last == address => is_own,
+            _ => {
+                let is_own = keeps_our_fields(&class)?;
+                self.last = Some((address, is_own));
+                is_own
+            }
+        };
+        Ok(is_own.then(|| item.get()))
+    }
+}
+
+/// Whether a subclass leaves all documented names, and attribute access itself, to `MemoryItem`.
+fn keeps_our_fields(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    static DECISIONS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = class.py();
+    let base = py.get_type::<MemoryItem>();
+    if class.is(&base) {
+        return Ok(true);
+    }
+    let decisions = DECISIONS.get_or_try_init(py, || {
+        let known = py.import("weakref")?.getattr("WeakKeyDictionary")?.call0()?;
+        PyResult::Ok(known.unbind())
+    })?;
+    let decisions = decisions.bind(py);
+    let known = decisions.call_method1(intern!(py, "get"), (class,))?;
+    if !known.is_none() {
+        return known.extract();
+    }
+    let names = Field::ALL.map(Field::name);
+    let access = ["__getattribute__", "__getattr__", "__setattr__"];
+    let mut keeps = true;
+    for ancestor in class.mro() {
+        if ancestor.is(&base) {
+            break;
+        }
+        let own = ancestor.getattr(intern!(py, "__dict__"))?;
+        for name in names.iter().chain(&access) {
+            keeps &= !own.contains(name)?;
+        }
+    }
+    decisions.set_item(class, keeps)?;
+    Ok(keeps)
+}
+
+/// One attribute of a foreign object as it was before it was written.
+struct ForeignUndo<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    field: Field,
+    value: Bound<'py, PyAny>,
+}
+
+/// Writes attributes of foreign objects and can take everything back.
+#[derive(Default)]
+pub struct ForeignWriter<'a, 'py> {
+    written: Vec<ForeignUndo<'a, 'py>>,
+}
+
+impl<'a, 'py> ForeignWriter<'a, 'py> {
+    pub fn set(
+        &mut self,
+        foreign: &'a Bound<'py, PyAny>,
+        memory_id: &Bound<'py, PyString>,
+        field: Field,
+        value: impl IntoPyObject<'py>,
+    ) -> PyResult<()> {
+        let py = foreign.py();
+        let name = PyString::intern(py, field.name());
+        let write = || {
+            let earlier = foreign.getattr(&name)?;
+            foreign.setattr(&name, value)?;
+            self.written.push(ForeignUndo { object: foreign, field, value: earlier });
+            Ok(())
+        };
+        write().map_err(|error: PyErr| {
+            let fault = if error.is_instance_of::<PyAttributeError>(py) {
+                Fault::Type
+            } else {
+                Fault::Value
+            };
+            let owner = Owner::Id(memory_id.as_borrowed());
+            let message = format!("{owner}: writing {} failed: {error}", field.name());
+            caused_by(py, item_error(fault, message), Some(error))
+        })
+    }
+
+    /// Counts one more access and returns the new count.
+    pub fn count_access(
+        &mut self,
+        foreign: &'a Bound<'py, PyAny>,
+        memory_id: &Bound<'py, PyString>,
+    ) -> PyResult<u64> {
+        let owner = Owner::Id(memory_id.as_borrowed());
+        let value = attribute(foreign, Field::AccessCount, &owner)?;
+        let count = fields::count(&value).map_err(|refusal| {
+            refusal.for_item(foreign.py(), &owner, Field::AccessCount.name(), &value)
+        })?;
+        let count = (count + 1).min(MAX_COUNT);
+        self.set(foreign, memory_id, Field::AccessCount, count)?;
+        Ok(count)
+    }
+
+    /// Gives every written attribute its earlier value back, in reverse order. An attribute that
+    /// refuses even that keeps its new value: there is nobody left to tell.
+    pub fn undo(self) {
+        for step in self.written.into_iter().rev() {
+            let _ = step.object.setattr(step.field.name(), step.value);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a field accepts, and what it becomes.
+
+use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
+
+use crate::errors::{Fault, Refusal};
+
+const NUMBER: &str = "a number";
+const COUNT: &str = "an integer from 0 to 9007199254740991";
+const TEXT: &str = "a str";
+
+fn refused(value: &Bound<'_, PyAny>, accepted: &'static str, error: PyErr) -> Refusal {
+    let py = value.py();
+    if error.is_instance_of::<PyTypeError>(py) {
+        return Refusal::of_type(accepted);
+    }
+    let expected = error.is_instance_of::<PyValueError>(py)
+        || error.is_instance_of::<PyOverflowError>(py);
+    Refusal { fault: Fault::Value, accepted, cause: (!expected).then_some(error) }
+}
+
+/// A float, an int or anything with `__float__` or `__index__` (NumPy scalars); no bool, no str.
+pub fn number(value: &Bound<'_, PyAny>) -> Result<f64, Refusal> {
+    if let Ok(float) = value.cast_exact::<PyFloat>() {
+        return Ok(float.value());
+    }
+    if value.is_instance_of::<PyBool>() {
+        return Err(Refusal::of_type(NUMBER));
+    }
+    value.extract::<f64>().map_err(|error| refused(value, NUMBER, error))
+}
+
+/// An int from 0 to 2^53 - 1, or anything with `__index__` (NumPy integers); no bool, no float.
+pub fn count(value: &Bound<'_, PyAny>) -> Result<u64, Refusal> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(Refusal::of_type(COUNT));
+    }
+    let integer = match value.cast::<PyInt>() {
+        Ok(integer) => integer.clone(),
+        Err(_) => value
+            .call_method0(pyo3::intern!(value.py(), "__index__"))
+            .and_then(|index| Ok(index.cast_into::<PyInt>()?))
+            .map_err(|error| {
+                if error.is_instance_of::<pyo3::exceptions::PyAttributeError>(value.py()) {
+                    Refusal::of_type(COUNT)
+                } else {
+                    refused(value, COUNT, error)
+                }
+            })?,
+    };
+    match integer.extract::<u64>() {
+        Ok(count) if count <= MAX_COUNT => Ok(count),
+        _ => Err(Refusal::of_value(COUNT)),
+    }
+}
+
+/// A str, subclasses included.
+pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PyString>, Refusal> {
+    value.cast::<PyString>().map_err(|_| Refusal::of_type(TEXT))
+}
+
+/// The first `length` code points of a text.
+pub fn prefix<'py>(
+    text: &Bound<'py, PyString>,
+    length: usize,
+) -> PyResult<Bound<'py, PyString>> {
+    let end = isize::try_from(length).unwrap_or(isize::MAX);
+    // str's own indexing: a subclass may have redefined it.
+    let item = text.py().get_type::<PyString>().call_method1(
+        pyo3::intern!(text.py(), "__getitem__"),
+        (text, PySlice::new(text.py(), 0, end, 1)),
+    )?;
+    Ok(item.cast_into::<PyString>()?)
+}

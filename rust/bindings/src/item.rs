@@ -1,0 +1,737 @@
+//! `MemoryItem`: a Rust object that is a dataclass to every observer.
+//!
+//! Numbers are atomics, so that any thread reads and writes them without a lock. The object fields
+//! share one small mutex: taken only while attached to the interpreter, never held while Python
+//! code can run (values are cloned or swapped out under it and dropped after it), and never taken
+//! by a scan, which needs only the atomics.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::sync::AtomicF64;
+use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{Borrowed, IntoPyObjectExt, PyTraverseError, PyVisit, intern};
+
+use crate::datetime;
+use crate::errors::{Owner, Refusal};
+use crate::fields;
+use crate::item_pickle;
+use crate::token_mark::TokenCell;
+use crate::vocabulary;
+
+/// Code points of a text that results and log entries show.
+const PREVIEW_CHARACTERS: usize = 100;
+
+/// The fields, in their documented order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    MemoryId,
+    Text,
+    Tier,
+    Timestamp,
+    UserId,
+    Metadata,
+    RelevanceScore,
+    ImportanceScore,
+    FreshnessScore,
+    CombinedScore,
+    TokenCount,
+    AccessCount,
+    LastAccessed,
+    PromotionScore,
+}
+
+impl Field {
+    pub const ALL: [Self; 14] = [
+        Self::MemoryId,
+        Self::Text,
+        Self::Tier,
+        Self::Timestamp,
+        Self::UserId,
+        Self::Metadata,
+        Self::RelevanceScore,
+        Self::ImportanceScore,
+        Self::FreshnessScore,
+        Self::CombinedScore,
+        Self::TokenCount,
+        Self::AccessCount,
+        Self::LastAccessed,
+        Self::PromotionScore,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MemoryId => "memory_id",
+            Self::Text => "text",
+            Self::Tier => "tier",
+            Self::Timestamp => "timestamp",
+            Self::UserId => "user_id",
+            Self::Metadata => "metadata",
+            Self::RelevanceScore => "relevance_score",
+            Self::ImportanceScore => "importance_score",
+            Self::FreshnessScore => "freshness_score",
+            Self::CombinedScore => "combined_score",
+            Self::TokenCount => "token_count",
+            Self::AccessCount => "access_count",
+            Self::LastAccessed => "last_accessed",
+            Self::PromotionScore => "promotion_score",
+        }
+    }
+}
+
+/// The fields that are Python objects. An absent id or text is the empty string.
+#[derive(Default)]
+pub(crate) struct Objects {
+    memory_id: Option<Py<PyString>>,
+    text: Option<Py<PyString>>,
+    /// First characters of a long text, made when the item is first selected.
+    preview: Option<Py<PyString>>,
+    timestamp: Option<Py<PyAny>>,
+    user_id: Option<Py<PyString>>,
+    metadata: Option<Py<PyDict>>,
+    last_accessed: Option<Py<PyAny>>,
+}
+
+/// When an item was last selected: microseconds shifted left by one, the low bit telling whether
+/// the library wrote it (then the datetime is made when asked for) or the caller (then the
+/// datetime given is in [`Objects`]).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LastAccess(i64);
+
+impl LastAccess {
+    pub const NEVER: Self = Self(NO_TIME);
+
+    fn given(microseconds: i64) -> Self {
+        Self(microseconds << 1)
+    }
+
+    pub fn written(microseconds: i64) -> Self {
+        Self(microseconds << 1 | 1)
+    }
+
+    pub fn microseconds(self) -> i64 {
+        if self == Self::NEVER { NO_TIME } else { self.0 >> 1 }
+    }
+
+    fn is_written(self) -> bool {
+        self != Self::NEVER && self.0 & 1 == 1
+    }
+}
+
+/// One memory with its scoring metadata; a dataclass in everything but implementation.
+#[pyclass(frozen, subclass, weakref, module = "memory_budget_allocator")]
+pub struct MemoryItem {
+    pub relevance: AtomicF64,
+    pub importance: AtomicF64,
+    pub freshness: AtomicF64,
+    pub combined: AtomicF64,
+    pub promotion: AtomicF64,
+    pub tokens: TokenCell,
+    access_count: AtomicU64,
+    timestamp_us: AtomicI64,
+    last_access: AtomicI64,
+    text_length: AtomicU64,
+    /// Grows with every assignment of `text`, so that a count made of an older text is noticed.
+    text_version: AtomicU32,
+    tier: AtomicU8,
+    objects: Mutex<Objects>,
+}
+
+/// What a selection shows of an item.
+pub struct Shown {
+    pub memory_id: Py<PyString>,
+    pub text: Py<PyString>,
+    /// The first 100 characters; the text itself where it has no more.
+    pub preview: Py<PyString>,
+    pub text_length: u64,
+    pub timestamp: Option<Py<PyAny>>,
+}
+
+impl MemoryItem {
+    fn blank() -> Self {
+        Self {
+            relevance: AtomicF64::new(0.0),
+            importance: AtomicF64::new(0.5),
+            freshness: AtomicF64::new(1.0),
+            combined: AtomicF64::new(0.0),
+            promotion: AtomicF64::new(0.0),
+            tokens: TokenCell::default(),
+            access_count: AtomicU64::new(0),
+            timestamp_us: AtomicI64::new(NO_TIME),
+            last_access: AtomicI64::new(NO_TIME),
+            text_length: AtomicU64::new(0),
+            text_version: AtomicU32::new(0),
+            tier: AtomicU8::new(0),
+            objects: Mutex::new(Objects::default()),
+        }
+    }
+
+    /// Every field as a new object has it.
+    fn reset(&self) {
+        self.relevance.store(0.0);
+        self.importance.store(0.5);
+        self.freshness.store(1.0);
+        self.combined.store(0.0);
+        self.promotion.store(0.0);
+        self.access_count.store(0, Ordering::Relaxed);
+        let mut objects = self.objects();
+        self.timestamp_us.store(NO_TIME, Ordering::Relaxed);
+        self.set_last_access(LastAccess::NEVER);
+        self.tokens.set_own(0);
+        let old = std::mem::take(&mut *objects);
+        drop(objects);
+        drop(old);
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn tier(&self) -> Tier {
+        Tier::from_index(self.tier.load(Ordering::Relaxed).into()).unwrap_or(Tier::Working)
+    }
+
+    /// Creation time in microseconds, or `NO_TIME`.
+    pub fn timestamp_us(&self) -> i64 {
+        self.timestamp_us.load(Ordering::Relaxed)
+    }
+
+    pub fn last_access(&self) -> LastAccess {
+        LastAccess(self.last_access.load(Ordering::Relaxed))
+    }
+
+    pub fn set_last_access(&self, access: LastAccess) {
+        self.last_access.store(access.0, Ordering::Relaxed);
+    }
+
+    /// Puts an earlier access back, unless somebody wrote since.
+    pub fn undo_last_access(&self, written: LastAccess, earlier: LastAccess) {
+        let _ = self.last_access.compare_exchange(
+            written.0,
+            earlier.0,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
+    pub fn accesses(&self) -> u64 {
+        self.access_count.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more selection, up to [`MAX_COUNT`]; false where it was full.
+    pub fn count_access(&self) -> bool {
+        let more = |count: u64| (count < MAX_COUNT).then_some(count + 1);
+        self.access_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Takes back one counted selection.
+    pub fn uncount_access(&self) {
+        let less = |count: u64| count.checked_sub(1);
+        let _ = self.access_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Code points of the text, and the version of the text they belong to.
+    pub fn text_length(&self) -> (u64, u32) {
+        let version = self.text_version.load(Ordering::Acquire);
+        (self.text_length.load(Ordering::Acquire), version)
+    }
+
+    pub fn text_version(&self) -> u32 {
+        self.text_version.load(Ordering::Acquire)
+    }
+
+    pub fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let id = self.objects().memory_id.as_ref().map(|id| id.clone_ref(py));
+        id.map_or_else(|| intern!(py, "").clone(), |id| id.into_bound(py))
+    }
+
+    pub fn text_object<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let text = self.objects().text.as_ref().map(|text| text.clone_ref(py));
+        text.map_or_else(|| intern!(py, "").clone(), |text| text.into_bound(py))
+    }
+
+    /// The objects a result needs, in one visit.
+    pub fn shown(&self, py: Python<'_>) -> PyResult<Shown> {
+        let empty = || intern!(py, "").clone().unbind();
+        let (memory_id, text, preview, timestamp) = {
+            let objects = self.objects();
+            let own = |object: &Option<Py<PyString>>| object.as_ref().map(|it| it.clone_ref(py));
+            let timestamp = objects.timestamp.as_ref().map(|it| it.clone_ref(py));
+            (own(&objects.memory_id), own(&objects.text), own(&objects.preview), timestamp)
+        };
+        let (memory_id, text) = (memory_id.unwrap_or_else(empty), text.unwrap_or_else(empty));
+        let text_length = text.bind(py).code_point_len()? as u64;
+        let preview = if text_length <= PREVIEW_CHARACTERS as u64 {
+            text.clone_ref(py)
+        } else if let Some(preview) = preview {
+            preview
+        } else {
+            self.make_preview(&text, py)?
+        };
+        Ok(Shown { memory_id, text, preview, text_length, timestamp })
+    }
+
+    /// Cuts the preview once per text and keeps it: log entries share it.
+    fn make_preview(&self, text: &Py<PyString>, py: Python<'_>) -> PyResult<Py<PyString>> {
+        let preview = preview_of(text.bind(py))?.unbind();
+        let mut objects = self.objects();
+        if objects.text.as_ref().is_some_and(|current| current.is(text)) {
+            let old = objects.preview.replace(preview.clone_ref(py));
+            drop(objects);
+            drop(old);
+        }
+        Ok(preview)
+    }
+
+    fn owner_error(
+        &self,
+        py: Python<'_>,
+        field: Field,
+        value: &Bound<'_, PyAny>,
+        refusal: Refusal,
+    ) -> PyErr {
+        let known = self.objects().memory_id.is_some();
+        let id = self.id(py);
+        let owner = if known { Owner::Id(id.as_borrowed()) } else { Owner::Unnamed };
+        refusal.for_item(py, &owner, field.name(), value)
+    }
+
+    fn set_number(&self, cell: &AtomicF64, field: Field, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let number = fields::number(value)
+            .map_err(|refusal| self.owner_error(value.py(), field, value, refusal))?;
+        cell.store(number);
+        Ok(())
+    }
+
+    /// Checks and assigns one field.
+    pub fn assign(&self, field: Field, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        let refused = |refusal| self.owner_error(py, field, value, refusal);
+        match field {
+            Field::MemoryId => {
+                let id = fields::text(value).map_err(refused)?.clone().unbind();
+                let old = self.objects().memory_id.replace(id);
+                drop(old);
+            }
+            Field::Text => self.assign_text(fields::text(value).map_err(refused)?)?,
+            Field::Tier => {
+                let tier = vocabulary::tier(value).map_err(refused)?;
+                self.tier.store(tier as u8, Ordering::Relaxed);
+            }
+            Field::Timestamp => {
+                let (given, microseconds) = optional_datetime(value).map_err(refused)?;
+                let mut objects = self.objects();
+                self.timestamp_us.store(microseconds, Ordering::Relaxed);
+                let old = std::mem::replace(&mut objects.timestamp, given);
+                drop(objects);
+                drop(old);
+            }
+            Field::UserId => {
+                let user = if value.is_none() {
+                    None
+                } else {
+                    let user = value.cast::<PyString>();
+                    Some(user.map_err(|_| refused(Refusal::of_type("a str or None")))?.clone())
+                };
+                let old = std::mem::replace(&mut self.objects().user_id, user.map(Bound::unbind));
+                drop(old);
+            }
+            Field::Metadata => {
+                let metadata = value.cast::<PyDict>();
+                let metadata = metadata.map_err(|_| refused(Refusal::of_type("a dict")))?.clone();
+                let old = self.objects().metadata.replace(metadata.unbind());
+                drop(old);
+            }
+            Field::RelevanceScore => self.set_number(&self.relevance, field, value)?,
+            Field::ImportanceScore => self.set_number(&self.importance, field, value)?,
+            Field::FreshnessScore => self.set_number(&self.freshness, field, value)?,
+            Field::CombinedScore => self.set_number(&self.combined, field, value)?,
+            Field::PromotionScore => self.set_number(&self.promotion, field, value)?,
+            Field::TokenCount => self.tokens.set_own(fields::count(value).map_err(refused)?),
+            Field::AccessCount => {
+                let count = fields::count(value).map_err(refused)?;
+                self.access_count.store(count, Ordering::Relaxed);
+            }
+            Field::LastAccessed => {
+                let (given, microseconds) = optional_datetime(value).map_err(refused)?;
+                let access = if given.is_none() {
+                    LastAccess::NEVER
+                } else {
+                    LastAccess::given(microseconds)
+                };
+                let mut objects = self.objects();
+                self.set_last_access(access);
+                let old = std::mem::replace(&mut objects.last_accessed, given);
+                drop(objects);
+                drop(old);
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_text(&self, text: &Bound<'_, PyString>) -> PyResult<()> {
+        let length = text.code_point_len()? as u64;
+        let mut objects = self.objects();
+        let old = (objects.text.replace(text.clone().unbind()), objects.preview.take());
+        self.text_length.store(length, Ordering::Release);
+        self.text_version.fetch_add(1, Ordering::AcqRel);
+        // After the version, so that a writer of a count either sees the new version or has its
+        // count forgotten here.
+        self.tokens.forget_counted();
+        drop(objects);
+        drop(old);
+        Ok(())
+    }
+
+    /// The value of one field.
+    pub fn value(&self, py: Python<'_>, field: Field) -> PyResult<Py<PyAny>> {
+        match field {
+            Field::MemoryId => Ok(self.id(py).into_any().unbind()),
+            Field::Text => Ok(self.text_object(py).into_any().unbind()),
+            Field::Tier => vocabulary::tier_member(py, self.tier()),
+            Field::Timestamp => self.objects().timestamp.as_ref().map(|it| it.clone_ref(py)).into_py_any(py),
+            Field::UserId => self.objects().user_id.as_ref().map(|it| it.clone_ref(py)).into_py_any(py),
+            Field::Metadata => self.metadata(py).into_py_any(py),
+            Field::RelevanceScore => self.relevance.load().into_py_any(py),
+            Field::ImportanceScore => self.importance.load().into_py_any(py),
+            Field::FreshnessScore => self.freshness.load().into_py_any(py),
+            Field::CombinedScore => self.combined.load().into_py_any(py),
+            Field::PromotionScore => self.promotion.load().into_py_any(py),
+            Field::TokenCount => self.tokens.load().count().into_py_any(py),
+            Field::AccessCount => self.accesses().into_py_any(py),
+            Field::LastAccessed => self.last_accessed(py),
+        }
+    }
+
+    /// The metadata, made on first use. The dict is created before the lock is taken: making one
+    /// may start a garbage collection, and that runs foreign code.
+    fn metadata(&self, py: Python<'_>) -> Py<PyDict> {
+        let existing = self.objects().metadata.as_ref().map(|it| it.clone_ref(py));
+        existing.unwrap_or_else(|| {
+            let empty = PyDict::new(py).unbind();
+            let mut objects = self.objects();
+            objects.metadata.get_or_insert(empty).clone_ref(py)
+        })
+    }
+
+    fn last_accessed(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (access, given) = {
+            let objects = self.objects();
+            (self.last_access(), objects.last_accessed.as_ref().map(|it| it.clone_ref(py)))
+        };
+        if access.is_written() {
+            datetime::from_microseconds(py, access.microseconds())
+        } else {
+            given.into_py_any(py)
+        }
+    }
+
+    /// All field values, in their order.
+    pub fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let values: Vec<_> =
+            Field::ALL.into_iter().map(|field| self.value(py, field)).collect::<PyResult<_>>()?;
+        PyTuple::new(py, values)
+    }
+}
+
+/// The first 100 characters of a text.
+pub fn preview_of<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    fields::prefix(text, PREVIEW_CHARACTERS)
+}
+
+fn optional_datetime(value: &Bound<'_, PyAny>) -> Result<(Option<Py<PyAny>>, i64), Refusal> {
+    if value.is_none() {
+        return Ok((None, NO_TIME));
+    }
+    match datetime::microseconds(value) {
+        Ok(microseconds) => Ok((Some(value.clone().unbind()), microseconds)),
+        Err(refusal) if refusal.cause.is_none() => {
+            Err(Refusal { accepted: "a datetime or None", ..refusal })
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// A constructor argument that tells "left out" from an explicit None.
+struct Given<'a, 'py>(Option<Borrowed<'a, 'py, PyAny>>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
+    type Error = std::convert::Infallible;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(Some(object)))
+    }
+}
+
+#[pymethods]
+impl MemoryItem {
+    /// Accepts anything: a subclass may have another `__init__`.
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::blank()
+    }
+
+    #[pyo3(signature = (
+        memory_id, text, tier, timestamp, user_id = Given(None), metadata = Given(None),
+        relevance_score = Given(None), importance_score = Given(None),
+        freshness_score = Given(None), combined_score = Given(None), token_count = Given(None),
+        access_count = Given(None), last_accessed = Given(None), promotion_score = Given(None)
+    ))]
+    #[expect(clippy::too_many_arguments)]
+    fn __init__(
+        &self,
+        memory_id: Given<'_, '_>,
+        text: Given<'_, '_>,
+        tier: Given<'_, '_>,
+        timestamp: Given<'_, '_>,
+        user_id: Given<'_, '_>,
+        metadata: Given<'_, '_>,
+        relevance_score: Given<'_, '_>,
+        importance_score: Given<'_, '_>,
+        freshness_score: Given<'_, '_>,
+        combined_score: Given<'_, '_>,
+        token_count: Given<'_, '_>,
+        access_count: Given<'_, '_>,
+        last_accessed: Given<'_, '_>,
+        promotion_score: Given<'_, '_>,
+    ) -> PyResult<()> {
+        self.reset();
+        let given = [
+            memory_id,
+            text,
+            tier,
+            timestamp,
+            user_id,
+            metadata,
+            relevance_score,
+            importance_score,
+            freshness_score,
+            combined_score,
+            token_count,
+            access_count,
+            last_accessed,
+            promotion_score,
+        ];
+        for (field, Given(value)) in Field::ALL.into_iter().zip(given) {
+            if let Some(value) = value {
+                self.assign(field, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn __richcmp__<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+        operation: CompareOp,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let equal = match operation {
+            CompareOp::Eq => true,
+            CompareOp::Ne => false,
+            _ => return Ok(py.NotImplemented().into_bound(py)),
+        };
+        // Like a dataclass: only items of the very same class compare.
+        let Ok(peer) = other.cast::<Self>() else {
+            return Ok(py.NotImplemented().into_bound(py));
+        };
+        if !slf.get_type().is(peer.get_type()) {
+            return Ok(py.NotImplemented().into_bound(py));
+        }
+        let same = slf.is(peer) || slf.get().values(py)?.eq(peer.get().values(py)?)?;
+        (same == equal).into_bound_py_any(py)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        item_pickle::reduce(slf)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        item_pickle::set_state(slf, state)
+    }
+
+    /// Never waits: the collector also runs while another thread holds the lock; the objects are
+    /// then seen as referenced from outside and looked at next time.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(objects) = self.objects.try_lock() else { return Ok(()) };
+        visit.call(&objects.memory_id)?;
+        visit.call(&objects.text)?;
+        visit.call(&objects.preview)?;
+        visit.call(&objects.timestamp)?;
+        visit.call(&objects.user_id)?;
+        visit.call(&objects.metadata)?;
+        visit.call(&objects.last_accessed)
+    }
+
+    fn __clear__(&self) {
+        let old = std::mem::take(&mut *self.objects());
+        drop(old);
+    }
+
+    /// Identifier, chosen by the caller.
+    #[getter]
+    #[pyo3(name = "memory_id")]
+    fn get_memory_id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::MemoryId)
+    }
+
+    #[setter]
+    fn set_memory_id(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::MemoryId, value)
+    }
+
+    /// The memory's content.
+    #[getter]
+    #[pyo3(name = "text")]
+    fn get_text(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Text)
+    }
+
+    #[setter]
+    fn set_text(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Text, value)
+    }
+
+    /// The tier the memory lives in, a `MemoryTier`.
+    #[getter]
+    #[pyo3(name = "tier")]
+    fn get_tier(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Tier)
+    }
+
+    #[setter]
+    fn set_tier(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Tier, value)
+    }
+
+    /// When the memory was created; a naive datetime is UTC; None for unknown.
+    #[getter]
+    #[pyo3(name = "timestamp")]
+    fn get_timestamp(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Timestamp)
+    }
+
+    #[setter]
+    fn set_timestamp(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Timestamp, value)
+    }
+
+    /// Whose memory it is, or None.
+    #[getter]
+    #[pyo3(name = "user_id")]
+    fn get_user_id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::UserId)
+    }
+
+    #[setter]
+    fn set_user_id(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::UserId, value)
+    }
+
+    /// Anything the caller wants to keep with the memory.
+    #[getter]
+    #[pyo3(name = "metadata")]
+    fn get_metadata(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Metadata)
+    }
+
+    #[setter]
+    fn set_metadata(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Metadata, value)
+    }
+
+    /// Similarity to the query, usually 0 to 1.
+    #[getter]
+    fn relevance_score(&self) -> f64 {
+        self.relevance.load()
+    }
+
+    #[setter]
+    fn set_relevance_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::RelevanceScore, value)
+    }
+
+    /// Intrinsic importance, usually 0 to 1.
+    #[getter]
+    fn importance_score(&self) -> f64 {
+        self.importance.load()
+    }
+
+    #[setter]
+    fn set_importance_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::ImportanceScore, value)
+    }
+
+    /// Freshness as last computed, 0 to 1.
+    #[getter]
+    fn freshness_score(&self) -> f64 {
+        self.freshness.load()
+    }
+
+    #[setter]
+    fn set_freshness_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::FreshnessScore, value)
+    }
+
+    /// Combined score as last computed, 0 to 1.
+    #[getter]
+    fn combined_score(&self) -> f64 {
+        self.combined.load()
+    }
+
+    #[setter]
+    fn set_combined_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::CombinedScore, value)
+    }
+
+    /// Tokens the memory costs; 0 means not known yet.
+    #[getter]
+    fn token_count(&self) -> u64 {
+        self.tokens.load().count()
+    }
+
+    #[setter]
+    fn set_token_count(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::TokenCount, value)
+    }
+
+    /// How often the memory was selected.
+    #[getter]
+    fn access_count(&self) -> u64 {
+        self.accesses()
+    }
+
+    #[setter]
+    fn set_access_count(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::AccessCount, value)
+    }
+
+    /// When the memory was last selected, or None.
+    #[getter]
+    #[pyo3(name = "last_accessed")]
+    fn get_last_accessed(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::LastAccessed)
+    }
+
+    #[setter]
+    fn set_last_accessed(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::LastAccessed, value)
+    }
+
+    /// Promotion score as last computed.
+    #[getter]
+    fn promotion_score(&self) -> f64 {
+        self.promotion.load()
+    }
+
+    #[setter]
+    fn set_promotion_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::PromotionScore, value)
+    }
+}

@@ -1,0 +1,51 @@
+//! `memory_budget_allocator._core`: glue between Python and the `memory-budget-core` crate.
+//!
+//! One file per Python type or door. Nothing here decides anything: objects are read into plain
+//! columns, the core decides, and the effects are written back in one step.
+
+mod allocation;
+mod allocator;
+mod complexity;
+mod datetime;
+mod door;
+mod errors;
+mod fields;
+mod gateway;
+mod item;
+mod item_pickle;
+mod journal;
+mod promotion;
+mod record;
+mod token_mark;
+mod vocabulary;
+mod workspace;
+
+/// The table of contents of the native module.
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::allocation::Allocation;
+    #[pymodule_export]
+    use crate::allocator::{allocate, calculate_score};
+    #[pymodule_export]
+    use crate::complexity::{ComplexityScanner, check_complexity_rules};
+    #[pymodule_export]
+    use crate::datetime::{epoch_microseconds, utc_isoformat};
+    #[pymodule_export]
+    use crate::item::MemoryItem;
+    #[pymodule_export]
+    use crate::journal::Journal;
+    #[pymodule_export]
+    use crate::promotion::{check_tier_order, evaluate_promotions};
+    #[pymodule_export]
+    use crate::workspace::{check_workspace, tier_budget};
+
+    /// Text of the packaged configuration file, baked in at build time.
+    #[pymodule_export]
+    const PACKAGED_CONFIGURATION: &str = include_str!("../../../configs/memory-budget.yaml");
+
+    /// Version of the package.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals)] // the name Python gives it
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,198 @@
+//! Recommending tier changes for a list of memories.
+
+use memory_budget_core::promotion::{Ladder, Move, Record, promotion_score, recommend};
+use memory_budget_core::score::finite_or_zero;
+use memory_budget_core::settings::Settings;
+use memory_budget_core::tier::Tier;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+use crate::datetime;
+use crate::door::{self, Classes, ForeignReader, ForeignWriter};
+use crate::errors::{ArgumentValueError, Refusal};
+use crate::fields;
+use crate::item::{Field, MemoryItem};
+use crate::{vocabulary, workspace};
+
+enum Source<'a, 'py> {
+    Own(&'a MemoryItem),
+    Foreign(Bound<'py, PyAny>),
+}
+
+struct Row<'a, 'py> {
+    source: Source<'a, 'py>,
+    memory_id: Bound<'py, PyString>,
+    record: Record,
+    score: f64,
+}
+
+/// Computes promotion scores, writes them to the items and recommends moves of one step.
+///
+/// `tier_order` names the tiers from lowest to highest. Does not rescore and moves nothing.
+#[pyfunction]
+pub fn evaluate_promotions<'py>(
+    items: &Bound<'py, PyAny>,
+    config: &Bound<'py, PyAny>,
+    tier_order: &Bound<'py, PyAny>,
+    now_us: i64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = items.py();
+    let settings = workspace::settings(config)?;
+    let ladder = ladder(&tiers(tier_order)?)?;
+    let items = door::copied(items, "items")?;
+    let mut classes = Classes::default();
+    let mut rows = Vec::with_capacity(items.len());
+    for (position, item) in items.iter_borrowed().enumerate() {
+        let (source, memory_id, record) = match classes.own(item)? {
+            Some(own) => (Source::Own(own), own.id(py), own_record(own)),
+            None => {
+                let (memory_id, record) = foreign_record(&item, position)?;
+                (Source::Foreign(item.to_owned()), memory_id, record)
+            }
+        };
+        let score = promotion_score(&record, settings.promotion_access_threshold, now_us);
+        rows.push(Row { source, memory_id, record, score });
+    }
+    py.check_signals()?;
+    let result = describe(py, &rows, &settings, &ladder, now_us)?;
+    write(&rows)?;
+    Ok(result)
+}
+
+/// Tiers from lowest to highest as a tuple of `MemoryTier`; raises ArgumentTypeError or
+/// ArgumentValueError unless they are two to four different ones.
+#[pyfunction]
+pub fn check_tier_order<'py>(tier_order: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = tier_order.py();
+    let order = tiers(tier_order)?;
+    ladder(&order)?;
+    let members: Vec<_> =
+        order.into_iter().map(|tier| vocabulary::tier_member(py, tier)).collect::<PyResult<_>>()?;
+    PyTuple::new(py, members)
+}
+
+fn tiers(tier_order: &Bound<'_, PyAny>) -> PyResult<Vec<Tier>> {
+    let py = tier_order.py();
+    let not_tiers =
+        || Refusal::of_type("a sequence of tiers").for_argument(py, "tier_order", tier_order);
+    if tier_order.is_instance_of::<PyString>() {
+        return Err(not_tiers());
+    }
+    let mut order: Vec<Tier> = Vec::new();
+    for tier in tier_order.try_iter().map_err(|_| not_tiers())? {
+        let tier = tier?;
+        order.push(
+            vocabulary::tier(&tier)
+                .map_err(|refusal| refusal.for_argument(py, "an entry of tier_order", &tier))?,
+        );
+    }
+    Ok(order)
+}
+
+fn ladder(order: &[Tier]) -> PyResult<Ladder> {
+    Ladder::new(order).map_err(|error| {
+        let names: Vec<_> = order.iter().map(|tier| tier.name()).collect();
+        ArgumentValueError::new_err(format!("tier_order: {error}, got {names:?}"))
+    })
+}
+
+fn own_record(item: &MemoryItem) -> Record {
+    Record {
+        tier: item.tier(),
+        combined: item.combined.load(),
+        access_count: item.accesses(),
+        timestamp_us: item.timestamp_us(),
+        last_accessed_us: item.last_access().microseconds(),
+    }
+}
+
+fn foreign_record<'py>(
+    object: &Bound<'py, PyAny>,
+    position: usize,
+) -> PyResult<(Bound<'py, PyString>, Record)> {
+    let reader = ForeignReader::new(object, position)?;
+    let record = Record {
+        tier: reader.field(Field::Tier, vocabulary::tier)?,
+        combined: reader.field(Field::CombinedScore, fields::number)?,
+        access_count: reader.field(Field::AccessCount, fields::count)?,
+        timestamp_us: reader.time(Field::Timestamp)?,
+        last_accessed_us: reader.time(Field::LastAccessed)?,
+    };
+    reader.field(Field::PromotionScore, |_| Ok(()))?;
+    Ok((reader.memory_id, record))
+}
+
+fn write(rows: &[Row<'_, '_>]) -> PyResult<()> {
+    let mut earlier = Vec::new();
+    for row in rows {
+        if let Source::Own(item) = row.source {
+            earlier.push((item, item.promotion.load(), row.score));
+            item.promotion.store(row.score);
+        }
+    }
+    let mut writer = ForeignWriter::default();
+    for row in rows {
+        let Source::Foreign(object) = &row.source else { continue };
+        if let Err(error) = writer.set(object, &row.memory_id, Field::PromotionScore, row.score) {
+            writer.undo();
+            for (item, before, written) in earlier.into_iter().rev() {
+                item.promotion.replace(written, before);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn describe<'py>(
+    py: Python<'py>,
+    rows: &[Row<'_, 'py>],
+    settings: &Settings,
+    ladder: &Ladder,
+    now_us: i64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (promotions, demotions) = (PyList::empty(py), PyList::empty(py));
+    for row in rows {
+        match recommend(&row.record, row.score, settings, ladder) {
+            Move::Promote(target) => {
+                let reason = format!(
+                    "score {:.4} >= {} and {} accesses >= {}",
+                    row.score,
+                    settings.promotion_threshold,
+                    row.record.access_count,
+                    settings.promotion_access_threshold
+                );
+                promotions.append(recommendation(py, row, target, &reason)?)?;
+            }
+            Move::Demote(target) => {
+                let reason = format!("score {:.4} < {}", row.score, settings.demotion_threshold);
+                demotions.append(recommendation(py, row, target, &reason)?)?;
+            }
+            Move::Stay => {}
+        }
+    }
+    let result = PyDict::new(py);
+    result.set_item(intern!(py, "promotions"), promotions)?;
+    result.set_item(intern!(py, "demotions"), demotions)?;
+    result.set_item(intern!(py, "total_evaluated"), rows.len())?;
+    result.set_item(intern!(py, "timestamp"), datetime::isoformat(now_us))?;
+    Ok(result)
+}
+
+fn recommendation<'py>(
+    py: Python<'py>,
+    row: &Row<'_, 'py>,
+    target: Tier,
+    reason: &str,
+) -> PyResult<Bound<'py, PyDict>> {
+    let entry = PyDict::new(py);
+    entry.set_item(intern!(py, "memory_id"), &row.memory_id)?;
+    entry.set_item(intern!(py, "current_tier"), row.record.tier.name())?;
+    entry.set_item(intern!(py, "target_tier"), target.name())?;
+    entry.set_item(intern!(py, "promotion_score"), row.score)?;
+    entry.set_item(intern!(py, "access_count"), row.record.access_count)?;
+    entry.set_item(intern!(py, "combined_score"), finite_or_zero(row.record.combined))?;
+    entry.set_item(intern!(py, "reason"), reason)?;
+    Ok(entry)
+}

@@ -1,0 +1,39 @@
+//! The algorithm of Memory Budget Allocator.
+//!
+//! A query and its memories go in; a [`plan::Plan`] that provably fits the budget comes out:
+//!
+//! ```text
+//! Candidates (columns) ─► score ─► pack per tier ─► Plan (who, how much, what is left)
+//! query ─► complexity ─► budget ────────┘
+//! ```
+//!
+//! * [`complexity`] reads how demanding a query is, as points and a level;
+//! * [`budget`] turns a workspace's [`settings`] and that level into tokens per tier;
+//! * [`decay`] and [`score`] rate every candidate;
+//! * [`pack`] decides, tier by tier, what is taken;
+//! * [`promotion`] recommends which memories should change tier;
+//! * [`journal`] keeps what happened and [`statistics`] sums it up.
+//!
+//! Everything is a pure function of its arguments. The time (`now`) is one of them: nothing here
+//! reads a clock, does I/O or knows Python. Times are microseconds since 1970-01-01 UTC in an
+//! `i64`, exact for the years 1 to 9999; scores are `f64`; token counts are `u64` up to
+//! [`tokens::MAX_COUNT`].
+
+#![forbid(unsafe_code)]
+
+pub mod budget;
+pub mod candidates;
+pub mod complexity;
+pub mod decay;
+pub mod error;
+pub mod journal;
+pub mod pack;
+pub mod plan;
+pub mod promotion;
+pub mod rounding;
+pub mod score;
+pub mod settings;
+pub mod statistics;
+pub mod sync;
+pub mod tier;
+pub mod tokens;

@@ -1,0 +1,5 @@
+//! Packers: each decides which candidates of one tier are taken, one file per policy.
+
+mod score_order;
+
+pub use score_order::score_order;
