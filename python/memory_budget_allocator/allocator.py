@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator import _core
-from memory_budget_allocator.complexity_rules import ComplexityRules
-from memory_budget_allocator.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    ConfigurationTypeError,
+from memory_budget_allocator.arguments import (
+    check_config,
+    check_history_limit,
+    now_us,
+    require_text,
+    window_us,
 )
+from memory_budget_allocator.complexity_rules import ComplexityRules
+from memory_budget_allocator.errors import ArgumentValueError
 from memory_budget_allocator.levels import MemoryTier
 from memory_budget_allocator.tier_changes import apply_tier_changes
 from memory_budget_allocator.wording import one_line, shown
-from memory_budget_allocator.workspace import WorkspaceConfig, concerns
 
 if TYPE_CHECKING:
     import os
@@ -38,12 +39,11 @@ if TYPE_CHECKING:
         PromotionResult,
         TierChangeOutcome,
     )
+    from memory_budget_allocator.workspace import WorkspaceConfig
 
 __all__ = ["MemoryBudgetAllocator"]
 
 DEFAULT_WORKSPACE = "default"
-MICROSECONDS_PER_HOUR = 3_600_000_000
-MAX_HISTORY_LIMIT = 2**53 - 1
 
 logger = logging.getLogger("memory_budget_allocator")
 
@@ -95,11 +95,11 @@ class MemoryBudgetAllocator:
         self._complexity_rules = ComplexityRules() if complexity is None else complexity
         self._scanner = _core.ComplexityScanner(self._complexity_rules)
         self._tier_order = _core.check_tier_order(tier_order)
-        self._history_limit = _history_limit(history_limit)
+        self._history_limit = check_history_limit(history_limit)
         self._journal = _core.Journal(self._history_limit)
         self._unknown_workspaces: set[str] = set()
         if default_config is not None:
-            _check_config(default_config, "default_config")
+            check_config(default_config, "default_config")
             self.workspace_configs[DEFAULT_WORKSPACE] = default_config
 
     @classmethod
@@ -163,7 +163,7 @@ class MemoryBudgetAllocator:
             ConfigurationError: a field has an impossible value; ConfigurationTypeError, also a
                 `TypeError`, for a wrong type.
         """
-        _check_config(config, "config")
+        check_config(config, "config")
         self.workspace_configs[config.workspace_id] = config
 
     def register_project(self, workspace_id: str, project_id: str, config: WorkspaceConfig) -> None:
@@ -172,9 +172,9 @@ class MemoryBudgetAllocator:
         Raises:
             ConfigurationError: as `register_workspace`.
         """
-        _require_text("workspace_id", workspace_id)
-        _require_text("project_id", project_id)
-        _check_config(config, "config")
+        require_text("workspace_id", workspace_id)
+        require_text("project_id", project_id)
+        check_config(config, "config")
         self.project_configs[workspace_id, project_id] = config
 
     def resolve_config(
@@ -185,9 +185,9 @@ class MemoryBudgetAllocator:
         Scope "project": registered for that project; "workspace": for that workspace; "default": the
         workspace is unknown (one warning per id and allocator) and the default is used.
         """
-        _require_text("workspace_id", workspace_id)
+        require_text("workspace_id", workspace_id)
         if project_id is not None:
-            _require_text("project_id", project_id)
+            require_text("project_id", project_id)
             project = self.project_configs.get((workspace_id, project_id))
             if project is not None:
                 return project, "project"
@@ -201,7 +201,7 @@ class MemoryBudgetAllocator:
             return self.workspace_configs[DEFAULT_WORKSPACE], "default"
         except KeyError:
             raise ArgumentValueError(
-                f"unknown workspace {shown(workspace_id)}, and workspace_configs has no 'default' to fall back to"
+                f"unknown workspace {shown(workspace_id)}, and workspace_configs has no 'default'"
             ) from None
 
     # Queries and scores
@@ -240,7 +240,7 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
             ConfigurationError: the configuration cannot be used.
         """
-        return _core.calculate_score(item, config, _now_us(current_time))
+        return _core.calculate_score(item, config, now_us(current_time))
 
     # Allocation
 
@@ -288,7 +288,7 @@ class MemoryBudgetAllocator:
             workspace_id,
             project_id,
             scope,
-            _now_us(current_time),
+            now_us(current_time),
         )
         self._journal.record(allocation, time.perf_counter_ns() - started)
         if allocation.non_finite is not None:
@@ -340,7 +340,7 @@ class MemoryBudgetAllocator:
         Raises:
             ItemTypeError, ItemValueError, ConfigurationError: as `allocate`; nothing has changed.
         """
-        return _core.evaluate_promotions(items, config, self._tier_order, _now_us(current_time))
+        return _core.evaluate_promotions(items, config, self._tier_order, now_us(current_time))
 
     def apply_tier_changes(self, items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
         """Move memories as `evaluate_promotion_demotion` recommended.
@@ -372,13 +372,13 @@ class MemoryBudgetAllocator:
         ``complete`` is False when the window reaches past what the history still holds.
         """
         if workspace_id is not None:
-            _require_text("workspace_id", workspace_id)
-        now_us = _now_us(current_time)
+            require_text("workspace_id", workspace_id)
+        end_us = now_us(current_time)
         since_us = None
         if time_window_hours:
-            since_us = now_us - _window_us(time_window_hours)
+            since_us = end_us - window_us(time_window_hours)
         elif time_window_hours is not None:
-            _window_us(time_window_hours)
+            window_us(time_window_hours)
         sums, complete = self._journal.statistics(workspace_id, since_us)
         statistics: AllocationStatistics = {
             "total_allocations": sums["total_allocations"],
@@ -387,7 +387,7 @@ class MemoryBudgetAllocator:
             "averages": sums["averages"],
             "complexity_distribution": sums["complexity_distribution"],
             "tier_statistics": sums["tier_statistics"],
-            "timestamp": _core.isoformat(now_us),
+            "timestamp": _core.isoformat(end_us),
             "complete": complete,
         }
         if not sums["total_allocations"]:
@@ -421,41 +421,6 @@ class MemoryBudgetAllocator:
 
 def _with_first(lines: Iterable[str]) -> Iterable[tuple[bool, str]]:
     return ((position == 0, line) for position, line in enumerate(lines))
-
-
-def _now_us(current_time: datetime | None) -> int:
-    return time.time_ns() // 1_000 if current_time is None else _core.epoch_microseconds(current_time)
-
-
-def _window_us(hours: float) -> int:
-    if isinstance(hours, bool) or not isinstance(hours, (int, float)):
-        raise ArgumentTypeError(f"time_window_hours must be a number or None, got {shown(hours)}")
-    if not (math.isfinite(hours) and hours >= 0):
-        raise ArgumentValueError(f"time_window_hours must be a finite number of at least 0, got {shown(hours)}")
-    # Longer than all representable time is all of it.
-    return min(round(hours * MICROSECONDS_PER_HOUR), 2**60)
-
-
-def _history_limit(limit: int) -> int:
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise ArgumentTypeError(f"history_limit must be an integer, got {shown(limit)}")
-    if not 0 <= limit <= MAX_HISTORY_LIMIT:
-        raise ArgumentValueError(f"history_limit must be 0 (unlimited) to {MAX_HISTORY_LIMIT}, got {limit}")
-    return limit
-
-
-def _require_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be a str, got {shown(value)}")
-
-
-def _check_config(config: WorkspaceConfig, argument: str) -> None:
-    if not isinstance(cast("object", config), WorkspaceConfig):
-        raise ConfigurationTypeError(f"{argument} must be a WorkspaceConfig, got {shown(config)}", field=argument)
-    _core.check_workspace(config)
-    found = concerns(config)
-    if found:
-        logger.warning("workspace %s: %s", one_line(config.workspace_id), "; ".join(found))
 
 
 def _log(allocation: Allocation) -> None:

@@ -63,16 +63,18 @@ Raises:
 """
 
 
-def _become_a_dataclass() -> None:
-    donated = ["__dataclass_fields__", "__dataclass_params__", "__match_args__", "__annotations__", "__repr__"]
+def _donations() -> dict[str, object]:
+    names = ["__dataclass_fields__", "__dataclass_params__", "__match_args__", "__annotations__", "__repr__"]
     if hasattr(_Schema, "__replace__"):  # Python 3.13 and later
-        donated.append("__replace__")
-    for name in donated:
-        setattr(MemoryItem, name, getattr(_Schema, name))
-    # Announced as slots, so that @dataclass(slots=True) on a subclass does not lay new ones over them.
-    MemoryItem.__slots__ = tuple(_Schema.__dataclass_fields__)
-    MemoryItem.__signature__ = inspect.signature(_Schema)
-    MemoryItem.__doc__ = _DOCUMENTATION
+        names.append("__replace__")
+    return {
+        **{name: getattr(_Schema, name) for name in names},
+        # Announced as slots, so that @dataclass(slots=True) on a subclass does not lay new ones over them.
+        "__slots__": tuple(_Schema.__dataclass_fields__),
+        "__signature__": inspect.signature(_Schema),
+        "__doc__": _DOCUMENTATION,
+    }
 
 
-_become_a_dataclass()
+for _name, _value in _donations().items():
+    setattr(MemoryItem, _name, _value)

@@ -63,21 +63,24 @@ def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> 
 
 
 def _move(moves: list[tuple[MemoryLike, MemoryTier]]) -> None:
-    done: list[tuple[MemoryLike, Any]] = []
+    moved: list[tuple[MemoryLike, Any]] = []
     for item, target in moves:
         try:
-            done.append((item, item.tier))
+            earlier = item.tier
             item.tier = target
         except BaseException as error:
-            for moved, earlier in reversed(done[:-1]):
-                moved.tier = earlier
+            for done, tier in reversed(moved):
+                done.tier = tier
             if isinstance(error, Exception):
-                raise ItemTypeError(f"memory {shown(item.memory_id)}: writing tier failed: {error}") from error
+                raise ItemTypeError(
+                    f"memory {shown(item.memory_id)}: writing tier failed: {error}"
+                ) from error
             raise
+        moved.append((item, earlier))
 
 
 def _iterated(items: Iterable[MemoryLike]) -> list[MemoryLike]:
-    if isinstance(items, (str, bytes, Mapping)):
+    if isinstance(cast("object", items), (str, bytes, Mapping)):
         raise ArgumentTypeError(f"items must be an iterable of memories, got {shown(items)}")
     try:
         iterator = iter(items)
@@ -96,9 +99,7 @@ def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
     return memory_id, _tier(tier, f"memory {shown(memory_id)}: tier", ItemTypeError, ItemValueError)
 
 
-def _tier(
-    value: object, name: str, type_error: type[Exception], value_error: type[Exception]
-) -> MemoryTier:
+def _tier(value: object, name: str, type_error: type[Exception], value_error: type[Exception]) -> MemoryTier:
     if not isinstance(value, str):
         raise type_error(f"{name} must be a tier name, got {shown(value)}")
     try:

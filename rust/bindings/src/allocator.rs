@@ -13,7 +13,9 @@ use pyo3::types::PyString;
 use crate::allocation::Allocation;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::datetime;
-use crate::door::{self, Classes, Counted, ForeignReader, ForeignWriter, Snapshot, Source, TokenEstimate};
+use crate::door::{
+    self, Classes, ForeignReader, ForeignWriter, PendingCount, Snapshot, Source, TokenEstimate,
+};
 use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
@@ -50,7 +52,8 @@ pub fn allocate<'py>(
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
     }
     let snapshot = Snapshot::read(&memories, estimate)?;
-    let columns = snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
+    let columns =
+        snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
     let (plan, scores) =
         gateway::run(py, memories.len(), || plan(&columns, &settings, level, now_us));
     py.check_signals()?;
@@ -157,19 +160,19 @@ fn write(
             item.combined.store(scores.combined[row]);
         }
     }
-    for counted in &snapshot.counted {
-        if let Source::Own(item) = snapshot.sources[counted.row as usize] {
-            let replaced = write_count(item, counted, snapshot.tokens(counted.row), counter);
+    for pending in &snapshot.pending_counts {
+        if let Source::Own(item) = snapshot.sources[pending.row as usize] {
+            let replaced = write_count(item, pending, snapshot.tokens(pending.row), counter);
             if keep_undo && replaced {
-                undo[counted.row as usize].tokens = Some(counted.seen);
+                undo[pending.row as usize].tokens = Some(pending.seen);
             }
         }
     }
     for selected in &plan.selected {
         if let Source::Own(item) = snapshot.sources[selected.index as usize] {
-            let counted = item.count_access();
+            let had_room = item.count_access();
             item.set_last_access(access);
-            if keep_undo && counted {
+            if keep_undo && had_room {
                 undo[selected.index as usize].counted_accesses += 1;
             }
         }
@@ -235,11 +238,11 @@ fn take_back(
 }
 
 /// Stores a count made in this call, unless the text or the count changed since it was read.
-fn write_count(item: &MemoryItem, counted: &Counted, tokens: u64, counter: Counter) -> bool {
-    if !item.tokens.replace(counted.seen, tokens, counter) {
+fn write_count(item: &MemoryItem, pending: &PendingCount, tokens: u64, counter: Counter) -> bool {
+    if !item.tokens.replace(pending.seen, tokens, counter) {
         return false;
     }
-    let current = item.text_version() == counted.text_version;
+    let current = item.text_version() == pending.text_version;
     if !current {
         item.tokens.undo(tokens, counter, TokenWord::default());
     }
@@ -278,7 +281,7 @@ fn write_foreign<'a, 'py>(
     Ok(accesses)
 }
 
-/// Scores one memory at `now_us` and writes freshness_score and combined_score to it.
+/// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
 #[pyfunction]
 pub fn calculate_score(
     item: &Bound<'_, PyAny>,

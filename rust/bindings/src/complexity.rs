@@ -5,9 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyMapping, PyString};
 
-use crate::errors::{
-    ConfigurationTypeError, Fault, Refusal, configuration_error, shown,
-};
+use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
 use crate::{fields, vocabulary};
 
 const SUBJECT: &str = "complexity rules";
@@ -36,7 +34,7 @@ impl ComplexityScanner {
 
 #[pymethods]
 impl ComplexityScanner {
-    /// Compiles a `ComplexityRules`; raises ConfigurationError for rules that cannot be.
+    /// Compiles a `ComplexityRules`; raises `ConfigurationError` for rules that cannot be.
     #[new]
     fn new(rules: &Bound<'_, PyAny>) -> PyResult<Self> {
         scanner(rules).map(|scanner| Self { scanner })
@@ -131,9 +129,8 @@ fn first_given<'py>(
 
 /// A number, or the length of a sequence.
 fn length(key: &'static str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let refused = |refusal: Refusal| {
-        refusal.for_argument(value.py(), &format!("context[{key:?}]"), value)
-    };
+    let refused =
+        |refusal: Refusal| refusal.for_argument(value.py(), &format!("context[{key:?}]"), value);
     let is_text = value.is_instance_of::<PyString>()
         || value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>();
@@ -169,7 +166,11 @@ fn read_rules(rules: &Bound<'_, PyAny>) -> PyResult<Rules> {
     for (narrow, wide) in level_thresholds.iter_mut().zip(thresholds) {
         *narrow = u32::try_from(wide).unwrap_or(u32::MAX);
     }
-    let words = |field| list(rules, field, |word| fields::text(word).map(|word| word.to_string_lossy().into_owned()));
+    let words = |field| {
+        list(rules, field, |word| {
+            fields::text(word).map(|word| word.to_string_lossy().into_owned())
+        })
+    };
     let points = |field| {
         one(rules, field, fields::count).map(|points| u32::try_from(points).unwrap_or(u32::MAX))
     };
@@ -218,8 +219,7 @@ fn one<'py, T>(
     convert: impl Fn(&Bound<'py, PyAny>) -> Result<T, Refusal>,
 ) -> PyResult<T> {
     let value = rule(rules, field)?;
-    convert(&value)
-        .map_err(|refusal| refusal.for_configuration(rules.py(), SUBJECT, field, &value))
+    convert(&value).map_err(|refusal| refusal.for_configuration(rules.py(), SUBJECT, field, &value))
 }
 
 fn list<'py, T>(
@@ -233,9 +233,8 @@ fn list<'py, T>(
     if values.is_instance_of::<PyString>() {
         return Err(refused(rules, field, Refusal::of_type("a list")));
     }
-    let entries = values
-        .try_iter()
-        .map_err(|_| refused(rules, field, Refusal::of_type("a list")))?;
+    let entries =
+        values.try_iter().map_err(|_| refused(rules, field, Refusal::of_type("a list")))?;
     let entry = |value: PyResult<Bound<'py, PyAny>>| {
         let value = value?;
         convert(&value).map_err(|refusal| {
@@ -246,7 +245,7 @@ fn list<'py, T>(
     entries.map(entry).collect()
 }
 
-/// Checks a `ComplexityRules`; raises ConfigurationError or ConfigurationTypeError.
+/// Checks a `ComplexityRules`; raises `ConfigurationError` or `ConfigurationTypeError`.
 #[pyfunction]
 pub fn check_complexity_rules(rules: &Bound<'_, PyAny>) -> PyResult<()> {
     scanner(rules).map(|_| ())

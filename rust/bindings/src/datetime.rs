@@ -116,7 +116,7 @@ fn civil(day: i64) -> (i64, i64, i64) {
 
 /// Microseconds since 1970-01-01 UTC of `current_time` (a naive datetime is UTC).
 ///
-/// Raises ArgumentTypeError for anything but a datetime, ArgumentValueError where UTC leaves the
+/// Raises `ArgumentTypeError` for anything but a datetime, `ArgumentValueError` where UTC leaves the
 /// years 1 to 9999.
 #[pyfunction]
 pub fn epoch_microseconds(current_time: &Bound<'_, PyAny>) -> PyResult<i64> {

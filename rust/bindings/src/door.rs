@@ -16,7 +16,9 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{Borrowed, intern};
 
 use crate::datetime;
-use crate::errors::{ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type};
+use crate::errors::{
+    ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
+};
 use crate::fields;
 use crate::item::{Field, MemoryItem};
 use crate::token_mark::{Counter, TokenWord};
@@ -55,9 +57,9 @@ pub struct Foreign<'py> {
     pub tokens_estimated: bool,
 }
 
-/// An own item whose tokens were counted in this call.
+/// A count made in this call, still to be written to its own item.
 #[derive(Clone, Copy)]
-pub struct Counted {
+pub struct PendingCount {
     pub row: u32,
     pub seen: TokenWord,
     pub text_version: u32,
@@ -74,7 +76,7 @@ pub enum Source<'a> {
 pub struct Snapshot<'a, 'py> {
     pub sources: Vec<Source<'a>>,
     pub foreign: Vec<Foreign<'py>>,
-    pub counted: Vec<Counted>,
+    pub pending_counts: Vec<PendingCount>,
     tier: Vec<Tier>,
     relevance: Vec<f64>,
     importance: Vec<f64>,
@@ -89,7 +91,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         let mut snapshot = Self {
             sources: Vec::with_capacity(length),
             foreign: Vec::new(),
-            counted: Vec::new(),
+            pending_counts: Vec::new(),
             tier: Vec::with_capacity(length),
             relevance: Vec::with_capacity(length),
             importance: Vec::with_capacity(length),
@@ -135,7 +137,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         } else {
             let (code_points, text_version) = item.text_length();
             let row = self.sources.len() as u32;
-            self.counted.push(Counted { row, seen, text_version });
+            self.pending_counts.push(PendingCount { row, seen, text_version });
             estimate.count(code_points)
         };
         self.tier.push(item.tier());
@@ -167,8 +169,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         self.relevance.push(relevance);
         self.importance.push(importance);
         self.timestamp_us.push(timestamp_us);
-        let tokens =
-            if given == 0 { estimate.count(text.code_point_len()? as u64) } else { given };
+        let tokens = if given == 0 { estimate.count(text.code_point_len()? as u64) } else { given };
         self.tokens.push(tokens);
         self.sources.push(Source::Foreign(self.foreign.len()));
         self.foreign.push(Foreign {
@@ -183,10 +184,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
 }
 
 /// The caller's memories as a tuple, so that nothing that runs later can change them.
-pub fn copied<'py>(
-    memories: &Bound<'py, PyAny>,
-    argument: &str,
-) -> PyResult<Bound<'py, PyTuple>> {
+pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bound<'py, PyTuple>> {
     let py = memories.py();
     if let Ok(list) = memories.cast_exact::<PyList>() {
         return Ok(list.to_tuple());
@@ -282,10 +280,7 @@ pub struct Classes {
 
 impl Classes {
     /// The item, if it is one whose fields are all our own.
-    pub fn own<'a>(
-        &mut self,
-        memory: Borrowed<'a, '_, PyAny>,
-    ) -> PyResult<Option<&'a MemoryItem>> {
+    pub fn own<'a>(&mut self, memory: Borrowed<'a, '_, PyAny>) -> PyResult<Option<&'a MemoryItem>> {
         let Ok(item) = memory.cast::<MemoryItem>() else { return Ok(None) };
         let class = memory.get_type();
         let address = class.as_ptr() as usize;

@@ -16,8 +16,8 @@ fn refused(value: &Bound<'_, PyAny>, accepted: &'static str, error: PyErr) -> Re
     if error.is_instance_of::<PyTypeError>(py) {
         return Refusal::of_type(accepted);
     }
-    let expected = error.is_instance_of::<PyValueError>(py)
-        || error.is_instance_of::<PyOverflowError>(py);
+    let expected =
+        error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyOverflowError>(py);
     Refusal { fault: Fault::Value, accepted, cause: (!expected).then_some(error) }
 }
 
@@ -62,10 +62,7 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
 }
 
 /// The first `length` code points of a text.
-pub fn prefix<'py>(
-    text: &Bound<'py, PyString>,
-    length: usize,
-) -> PyResult<Bound<'py, PyString>> {
+pub fn prefix<'py>(text: &Bound<'py, PyString>, length: usize) -> PyResult<Bound<'py, PyString>> {
     let end = isize::try_from(length).unwrap_or(isize::MAX);
     // str's own indexing: a subclass may have redefined it.
     let item = text.py().get_type::<PyString>().call_method1(

@@ -14,10 +14,11 @@ use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use pyo3::{Borrowed, IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 
 use crate::datetime;
+use crate::door::Classes;
 use crate::errors::{Owner, Refusal};
 use crate::fields;
 use crate::item_pickle;
@@ -394,8 +395,12 @@ impl MemoryItem {
             Field::MemoryId => Ok(self.id(py).into_any().unbind()),
             Field::Text => Ok(self.text_object(py).into_any().unbind()),
             Field::Tier => vocabulary::tier_member(py, self.tier()),
-            Field::Timestamp => self.objects().timestamp.as_ref().map(|it| it.clone_ref(py)).into_py_any(py),
-            Field::UserId => self.objects().user_id.as_ref().map(|it| it.clone_ref(py)).into_py_any(py),
+            Field::Timestamp => {
+                self.objects().timestamp.as_ref().map(|it| it.clone_ref(py)).into_py_any(py)
+            }
+            Field::UserId => {
+                self.objects().user_id.as_ref().map(|it| it.clone_ref(py)).into_py_any(py)
+            }
             Field::Metadata => self.metadata(py).into_py_any(py),
             Field::RelevanceScore => self.relevance.load().into_py_any(py),
             Field::ImportanceScore => self.importance.load().into_py_any(py),
@@ -429,6 +434,28 @@ impl MemoryItem {
         } else {
             given.into_py_any(py)
         }
+    }
+
+    /// Assigns all fields, defaults included, the way Python code would: a subclass that defines
+    /// one of the names itself receives it.
+    fn assign_as_seen(&self, item: &Bound<'_, Self>, given: [Given<'_, '_>; 14]) -> PyResult<()> {
+        for (field, Given(value)) in Field::ALL.into_iter().zip(given) {
+            match value {
+                Some(value) => item.setattr(field.name(), value)?,
+                None => item.setattr(field.name(), self.value(item.py(), field)?)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All field values as Python code sees them: a subclass may define some itself.
+    fn values_as_seen<'py>(item: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        if let Some(own) = Classes::default().own(item.as_any().as_borrowed())? {
+            return own.values(item.py());
+        }
+        let value = |field: Field| item.getattr(field.name());
+        let values: Vec<_> = Field::ALL.into_iter().map(value).collect::<PyResult<_>>()?;
+        PyTuple::new(item.py(), values)
     }
 
     /// All field values, in their order.
@@ -485,7 +512,7 @@ impl MemoryItem {
     ))]
     #[expect(clippy::too_many_arguments)]
     fn __init__(
-        &self,
+        slf: &Bound<'_, Self>,
         memory_id: Given<'_, '_>,
         text: Given<'_, '_>,
         tier: Given<'_, '_>,
@@ -501,7 +528,6 @@ impl MemoryItem {
         last_accessed: Given<'_, '_>,
         promotion_score: Given<'_, '_>,
     ) -> PyResult<()> {
-        self.reset();
         let given = [
             memory_id,
             text,
@@ -518,9 +544,14 @@ impl MemoryItem {
             last_accessed,
             promotion_score,
         ];
+        let own = slf.get();
+        own.reset();
+        if Classes::default().own(slf.as_any().as_borrowed())?.is_none() {
+            return own.assign_as_seen(slf, given);
+        }
         for (field, Given(value)) in Field::ALL.into_iter().zip(given) {
             if let Some(value) = value {
-                self.assign(field, &value)?;
+                own.assign(field, &value)?;
             }
         }
         Ok(())
@@ -532,11 +563,16 @@ impl MemoryItem {
         operation: CompareOp,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        let equal = match operation {
-            CompareOp::Eq => true,
-            CompareOp::Ne => false,
+        match operation {
+            CompareOp::Eq => {}
+            CompareOp::Ne => {
+                // A subclass may have redefined equality; inequality is its negation, as in object.
+                let equal = slf.call_method1(intern!(py, "__eq__"), (other,))?;
+                let decided = equal.cast::<PyBool>().map(|equal| !equal.is_true());
+                return decided.map_or(Ok(equal.clone()), |unequal| unequal.into_bound_py_any(py));
+            }
             _ => return Ok(py.NotImplemented().into_bound(py)),
-        };
+        }
         // Like a dataclass: only items of the very same class compare.
         let Ok(peer) = other.cast::<Self>() else {
             return Ok(py.NotImplemented().into_bound(py));
@@ -544,8 +580,8 @@ impl MemoryItem {
         if !slf.get_type().is(peer.get_type()) {
             return Ok(py.NotImplemented().into_bound(py));
         }
-        let same = slf.is(peer) || slf.get().values(py)?.eq(peer.get().values(py)?)?;
-        (same == equal).into_bound_py_any(py)
+        let equal = slf.is(peer) || Self::values_as_seen(slf)?.eq(Self::values_as_seen(peer)?)?;
+        equal.into_bound_py_any(py)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {

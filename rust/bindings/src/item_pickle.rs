@@ -3,9 +3,9 @@
 //! The state is `(format, field values, counter name or None, subclass state or None)`. The counter
 //! is the one that made `token_count`, where the library did.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::intern;
 
 use crate::errors::ItemValueError;
 use crate::item::{Field, MemoryItem};
@@ -31,12 +31,13 @@ fn subclass_state<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyA
     let Ok((dict, slots)) = state.extract::<(Bound<'py, PyAny>, Bound<'py, PyDict>)>() else {
         return Ok(state);
     };
-    // Our own fields are announced as slots, but they are in the field values already.
+    // Our own fields are announced as slots, but they are in the field values already; what a
+    // subclass computes is no state. Only a real slot that a subclass laid over a field is.
+    let real_slot = py.import("types")?.getattr("MemberDescriptorType")?;
     let own = slots.copy()?;
     for field in Field::ALL {
-        let shadowed = item.get_type().getattr(field.name())?;
-        let ours = py.get_type::<MemoryItem>().getattr(field.name())?;
-        if shadowed.is(&ours) && own.contains(field.name())? {
+        let holder = item.get_type().getattr(field.name())?;
+        if !holder.is_instance(&real_slot)? && own.contains(field.name())? {
             own.del_item(field.name())?;
         }
     }

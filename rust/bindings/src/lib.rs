@@ -45,6 +45,10 @@ mod _core {
     const PACKAGED_CONFIGURATION: &str = include_str!("../../../configs/memory-budget.yaml");
 
     /// Version of the package.
+    /// "release" or "debug"; benchmarks refuse the latter.
+    #[pymodule_export]
+    const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
     #[pymodule_export]
     #[expect(non_upper_case_globals)] // the name Python gives it
     const __version__: &str = env!("CARGO_PKG_VERSION");

@@ -44,24 +44,23 @@ pub fn evaluate_promotions<'py>(
     let mut classes = Classes::default();
     let mut rows = Vec::with_capacity(items.len());
     for (position, item) in items.iter_borrowed().enumerate() {
-        let (source, memory_id, record) = match classes.own(item)? {
-            Some(own) => (Source::Own(own), own.id(py), own_record(own)),
-            None => {
-                let (memory_id, record) = foreign_record(&item, position)?;
-                (Source::Foreign(item.to_owned()), memory_id, record)
-            }
+        let (source, memory_id, record) = if let Some(own) = classes.own(item)? {
+            (Source::Own(own), own.id(py), own_record(own))
+        } else {
+            let (memory_id, record) = foreign_record(&item, position)?;
+            (Source::Foreign(item.to_owned()), memory_id, record)
         };
         let score = promotion_score(&record, settings.promotion_access_threshold, now_us);
         rows.push(Row { source, memory_id, record, score });
     }
     py.check_signals()?;
-    let result = describe(py, &rows, &settings, &ladder, now_us)?;
+    let result = describe(py, &rows, &settings, ladder, now_us)?;
     write(&rows)?;
     Ok(result)
 }
 
-/// Tiers from lowest to highest as a tuple of `MemoryTier`; raises ArgumentTypeError or
-/// ArgumentValueError unless they are two to four different ones.
+/// Tiers from lowest to highest as a tuple of `MemoryTier`; raises `ArgumentTypeError` or
+/// `ArgumentValueError` unless they are two to four different ones.
 #[pyfunction]
 pub fn check_tier_order<'py>(tier_order: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
     let py = tier_order.py();
@@ -149,7 +148,7 @@ fn describe<'py>(
     py: Python<'py>,
     rows: &[Row<'_, 'py>],
     settings: &Settings,
-    ladder: &Ladder,
+    ladder: Ladder,
     now_us: i64,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (promotions, demotions) = (PyList::empty(py), PyList::empty(py));

@@ -46,7 +46,7 @@ impl Counter {
     pub fn name(self) -> Option<String> {
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
         let position = usize::try_from(self.0).ok()?.checked_sub(1)?;
-        names.get(position).map(|name| name.to_string())
+        names.get(position).map(std::string::ToString::to_string)
     }
 }
 

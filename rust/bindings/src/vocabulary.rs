@@ -13,11 +13,7 @@ const LEVEL_NAMES: &str = "'simple', 'medium', 'complex' or 'expert'";
 
 type Members = [Py<PyAny>; 4];
 
-fn members(
-    py: Python<'_>,
-    enumeration: &str,
-    names: [&'static str; 4],
-) -> PyResult<Members> {
+fn members(py: Python<'_>, enumeration: &str, names: [&'static str; 4]) -> PyResult<Members> {
     let class = py.import("memory_budget_allocator.levels")?.getattr(enumeration)?;
     let class = class.cast_into::<PyType>()?;
     let [a, b, c, d] = names.map(|name| class.call1((name,)).map(Bound::unbind));

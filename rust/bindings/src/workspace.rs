@@ -128,8 +128,8 @@ fn refused_by_core(config: &Bound<'_, PyAny>, error: &Error) -> PyErr {
 
 /// Checks all documented attributes of a workspace configuration.
 ///
-/// Raises ConfigurationError (with `field` and `value`) for an impossible value and
-/// ConfigurationTypeError, which is also a TypeError, for a wrong type.
+/// Raises `ConfigurationError` (with `field` and `value`) for an impossible value and
+/// `ConfigurationTypeError`, which is also a `TypeError`, for a wrong type.
 #[pyfunction]
 pub fn check_workspace(config: &Bound<'_, PyAny>) -> PyResult<()> {
     read(config, intern!(config.py(), "workspace_id"), |id| fields::text(id).map(|_| ()))?;

@@ -5,7 +5,6 @@ pub const NO_TIME: i64 = i64::MIN;
 
 /// The documented constant of the freshness formula. It stands for ln 2 but is the literal 0.693:
 /// with it the score equals the published expression to the bit.
-#[expect(clippy::approx_constant)]
 const HALVING: f64 = 0.693;
 
 /// Rate of the recency term, per day.

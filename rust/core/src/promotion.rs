@@ -37,8 +37,11 @@ pub fn access_frequency(access_count: u64, threshold: u64) -> f64 {
 /// Source: the promotion mechanism of the design document.
 #[must_use]
 pub fn promotion_score(record: &Record, access_threshold: u64, now_us: i64) -> f64 {
-    let since_us =
-        if record.last_accessed_us == NO_TIME { record.timestamp_us } else { record.last_accessed_us };
+    let since_us = if record.last_accessed_us == NO_TIME {
+        record.timestamp_us
+    } else {
+        record.last_accessed_us
+    };
     0.5 * finite_or_zero(record.combined)
         + 0.3 * access_frequency(record.access_count, access_threshold)
         + 0.2 * recency(since_us, now_us)
@@ -97,7 +100,7 @@ pub enum Move {
 /// One step up for a score and an access count that both reach their thresholds; otherwise one step
 /// down for a score strictly below the demotion threshold; each only where there is such a step.
 #[must_use]
-pub fn recommend(record: &Record, score: f64, settings: &Settings, ladder: &Ladder) -> Move {
+pub fn recommend(record: &Record, score: f64, settings: &Settings, ladder: Ladder) -> Move {
     let promotes = score >= settings.promotion_threshold
         && record.access_count >= settings.promotion_access_threshold;
     if promotes && let Some(target) = ladder.above[record.tier.index()] {
@@ -129,7 +132,7 @@ mod tests {
     fn the_ends_of_the_ladder_hold() {
         let (settings, ladder) = (Settings::default(), Ladder::default());
         let step = |tier, score, accesses| {
-            recommend(&record(tier, score, accesses), score, &settings, &ladder)
+            recommend(&record(tier, score, accesses), score, &settings, ladder)
         };
         assert_eq!(step(Tier::Working, 0.9, 3), Move::Stay);
         assert_eq!(step(Tier::Project, 0.8, 3), Move::Promote(Tier::Working));
@@ -146,6 +149,6 @@ mod tests {
         let short = Ladder::new(&[Tier::Project, Tier::Working]).unwrap();
         let settings = Settings::default();
         let outside = record(Tier::Rag, 1.0, 9);
-        assert_eq!(recommend(&outside, 1.0, &settings, &short), Move::Stay);
+        assert_eq!(recommend(&outside, 1.0, &settings, short), Move::Stay);
     }
 }

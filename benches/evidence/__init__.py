@@ -1,0 +1,1 @@
+"""The parts of `benches/evidence_recall.py`: reading conversations, selecting messages, summing up."""

@@ -1,0 +1,194 @@
+"""Conversations with questions whose evidence is known, read from a folder and checked.
+
+A conversation is two files. ``NAME.json.gz`` holds ``conversation``, ``now``, ``items`` (id, text, tokens, ts)
+and ``questions`` (id, text, evidence: ids of items); ``NAME.npz`` holds ``sim``, the cosine of each question
+(row) with each item (column). Other keys are of no concern here. `benches/README.md` describes the format.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from memory_budget_allocator.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Conversation", "DataError", "Message", "Question", "conversation_files", "read_conversation"]
+
+Expected = TypeVar("Expected")
+
+TEXTS = ".json.gz"
+ARRAYS = ".npz"
+
+
+class DataError(Exception):
+    """The data cannot be used; the message names the file and what is wrong in it."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation."""
+
+    message_id: str
+    text: str
+    tokens: int
+    timestamp: datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, with the positions of the messages that hold its answer."""
+
+    question_id: str
+    text: str
+    evidence: frozenset[int]
+    cosines: tuple[float, ...]
+    """Similarity to each message, in the order of the messages."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation and the questions asked about it."""
+
+    name: str
+    now: datetime
+    messages: tuple[Message, ...]
+    questions: tuple[Question, ...]
+
+
+def conversation_files(folder: Path) -> list[tuple[Path, Path]]:
+    """The two files of each conversation of a folder, in the order of their names.
+
+    Raises:
+        DataError: there is no such folder, it holds no conversation, or half of one.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+    names = {path.name.removesuffix(ending) for ending in (TEXTS, ARRAYS) for path in folder.glob(f"*{ending}")}
+    if not names:
+        raise DataError(f"{folder}: no conversation in it (a NAME{TEXTS} with a NAME{ARRAYS})")
+    pairs = [(folder / f"{name}{TEXTS}", folder / f"{name}{ARRAYS}") for name in sorted(names)]
+    for pair in pairs:
+        for path, other in (pair, pair[::-1]):
+            if not path.is_file():
+                raise DataError(f"{path}: missing, although there is a {other.name}")
+    return pairs
+
+
+def read_conversation(texts: Path, arrays: Path) -> Conversation:
+    """Read and check one conversation.
+
+    Raises:
+        DataError: a file cannot be read or does not have the format.
+    """
+    document = _expect(_read_json(texts), dict, str(texts))
+    messages = tuple(
+        _message(entry, f"{texts}: items[{position}]")
+        for position, entry in enumerate(_get(document, "items", list, str(texts)))
+    )
+    positions = {message.message_id: position for position, message in enumerate(messages)}
+    if len(positions) != len(messages):
+        raise DataError(f"{texts}: two items have the same id")
+    entries = _get(document, "questions", list, str(texts))
+    cosines = _read_cosines(arrays, (len(entries), len(messages)))
+    return Conversation(
+        name=_get(document, "conversation", str, str(texts)),
+        now=_moment(document, "now", str(texts)),
+        messages=messages,
+        questions=tuple(
+            _question(entry, row, positions, f"{texts}: questions[{number}]")
+            for number, (entry, row) in enumerate(zip(entries, cosines.tolist(), strict=True))
+        ),
+    )
+
+
+def _read_json(path: Path) -> object:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON: {error}") from None
+
+
+def _read_cosines(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            similarity = arrays["sim"]
+    except KeyError:
+        raise DataError(f"{path}: has no array 'sim'") from None
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if similarity.shape != shape or similarity.dtype.kind != "f":
+        raise DataError(
+            f"{path}: 'sim' must hold floats for {shape[0]} questions x {shape[1]} items, "
+            f"got {similarity.dtype} {' x '.join(map(str, similarity.shape))}"
+        )
+    if not np.isfinite(similarity).all():
+        raise DataError(f"{path}: 'sim' holds NaN or an infinity")
+    return similarity.astype(np.float64)  # exact: every half-precision value is a double as well
+
+
+def _message(entry: object, where: str) -> Message:
+    fields = _expect(entry, dict, where)
+    tokens = _get(fields, "tokens", int, where)
+    if isinstance(tokens, bool) or tokens < 1:
+        raise DataError(f"{where}: 'tokens' must be a whole number of at least 1, got {shown(tokens)}")
+    return Message(
+        message_id=_get(fields, "id", str, where),
+        text=_get(fields, "text", str, where),
+        tokens=tokens,
+        timestamp=_moment(fields, "ts", where),
+    )
+
+
+def _question(
+    entry: object, cosines: Sequence[float], positions: dict[str, int], where: str
+) -> Question:
+    fields = _expect(entry, dict, where)
+    evidence: set[int] = set()
+    for message_id in _get(fields, "evidence", list, where):
+        if not isinstance(message_id, str) or message_id not in positions:
+            raise DataError(f"{where}: evidence {shown(message_id)} is the id of no item")
+        evidence.add(positions[message_id])
+    return Question(
+        question_id=_get(fields, "id", str, where),
+        text=_get(fields, "text", str, where),
+        evidence=frozenset(evidence),
+        cosines=tuple(cosines),
+    )
+
+
+def _moment(fields: dict[str, Any], key: str, where: str) -> datetime:
+    text = _get(fields, key, str, where)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{where}: {key!r} must be an ISO time, got {shown(text)}") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _get(fields: dict[str, Any], key: str, kind: type[Expected], where: str) -> Expected:
+    if key not in fields:
+        raise DataError(f"{where}: has no {key!r}")
+    return _expect(fields[key], kind, f"{where}: {key!r}")
+
+
+def _expect(value: Any, kind: type[Expected], where: str) -> Expected:
+    names = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
+    if not isinstance(value, kind):
+        raise DataError(f"{where} must be {names[kind]}, got {shown(value)}")
+    return value

@@ -1,0 +1,201 @@
+"""JSON read strictly, with the line on which every top-level object stands."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from memory_budget_allocator.command_line.problems import DataError
+from memory_budget_allocator.wording import one_line, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["JsonRefusedError", "described", "parse_strictly", "read_objects"]
+
+STANDARD_INPUT = "-"
+
+_WHITE_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class JsonRefusedError(ValueError):
+    """A text is no JSON, or is JSON that would not mean what it says."""
+
+    def __init__(self, reason: str, position: int | None = None) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
+def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON array or of a JSON lines file, each with the place "FILE:LINE".
+
+    Which of the two it is, the first character tells. A byte order mark and blank lines are skipped; an
+    empty file has no objects.
+
+    Args:
+        path: a file, or - for standard input.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    name = "<stdin>" if path == STANDARD_INPUT else one_line(path)
+    text = _decode(name, _content(name, path))
+    start = _skip(text, 0)
+    values = _array_members(name, text, start) if text.startswith("[", start) else _lines(name, text)
+    for line, value in values:
+        if not isinstance(value, dict):
+            raise DataError(f"{name}:{line}: a memory must be a JSON object, got {described(value)}")
+        yield f"{name}:{line}", value
+
+
+def parse_strictly(text: str) -> Any:
+    """The one JSON value of a text.
+
+    Raises:
+        JsonRefusedError: it is no JSON, holds a key twice in one object, NaN, an infinity or a number beyond
+            64-bit floats, or is nested too deeply.
+    """
+    value, end = _decode_value(text, _skip(text, 0))
+    end = _skip(text, end)
+    if end < len(text):
+        raise JsonRefusedError("unexpected text after the end of the value", end)
+    return value
+
+
+def described(value: object) -> str:
+    """A JSON value as a message shows it: short, in JSON's own notation."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, str):
+        text = json.dumps(value[:61], ensure_ascii=False)
+        return one_line(f'{text[:-1]}..."' if len(value) > 61 else text)
+    text = json.dumps(value)
+    return f"{text[:60]}..." if len(text) > 60 else text
+
+
+def _content(name: str, path: str) -> bytes:
+    try:
+        if path == STANDARD_INPUT:
+            return _standard_input()
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character in the name
+        raise DataError(f"{name}: cannot be read: {error}") from error
+
+
+def _standard_input() -> bytes:
+    stream = sys.stdin
+    if stream is None:  # pyright: ignore[reportUnnecessaryComparison] - so if it was closed at the start
+        raise DataError("<stdin>: cannot be read: standard input is closed")
+    return stream.buffer.read()
+
+
+def _decode(name: str, content: bytes) -> str:
+    encoding = "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].decode(encoding, "ignore").count("\n") + 1
+        raise DataError(f"{name}:{line}: not valid {error.encoding.upper()}: {error.reason}") from error
+
+
+def _lines(name: str, text: str) -> Iterator[tuple[int, Any]]:
+    # Split at line feeds alone: other line separators may stand inside JSON strings.
+    for line, content in enumerate(text.split("\n"), start=1):
+        if _skip(content, 0) == len(content):
+            continue
+        try:
+            yield line, parse_strictly(content)
+        except JsonRefusedError as error:
+            hint = ""
+            if error.position is not None and line == 1:
+                hint = " (memories are a JSON array, or JSON lines: one whole object on each line)"
+            _fail(name, line, content, error, hint)
+
+
+def _array_members(name: str, text: str, start: int) -> Iterator[tuple[int, Any]]:
+    line, counted = 1, 0
+    position = _skip(text, start + 1)
+    closed = text.startswith("]", position)
+    try:
+        while not closed:
+            value, end = _decode_value(text, position)
+            line, counted = line + text.count("\n", counted, position), position
+            yield line, value
+            position = _skip(text, end)
+            closed = text.startswith("]", position)
+            if not closed:
+                if not text.startswith(",", position):
+                    at_end = position == len(text)
+                    reason = "the array is not closed" if at_end else "expected , or ] after an element"
+                    raise JsonRefusedError(reason, position)
+                position = _skip(text, position + 1)
+        position = _skip(text, position + 1)
+        if position < len(text):
+            raise JsonRefusedError("unexpected text after the end of the array", position)
+    except JsonRefusedError as error:
+        at = position if error.position is None else error.position
+        _fail(name, text.count("\n", 0, at) + 1, text, error)
+
+
+def _fail(name: str, line: int, text: str, error: JsonRefusedError, hint: str = "") -> NoReturn:
+    column = ""
+    if error.position is not None:
+        column = f", column {error.position - text.rfind('\n', 0, error.position)}"
+    raise DataError(f"{name}:{line}: {error}{column}{hint}") from error
+
+
+def _skip(text: str, position: int) -> int:
+    match = _WHITE_SPACE.match(text, position)
+    return match.end() if match else position
+
+
+def _decode_value(text: str, position: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, position)
+    except json.JSONDecodeError as error:
+        reason = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at")
+        raise JsonRefusedError(reason, error.pos) from error
+    except RecursionError as error:
+        raise JsonRefusedError("nested too deeply") from error
+    except JsonRefusedError:
+        raise
+    except ValueError as error:  # Python reads whole numbers of some thousand digits at most
+        raise JsonRefusedError("a whole number has too many digits") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise JsonRefusedError(f"the key {shown(key)} stands twice in one object")
+            seen.add(key)
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise JsonRefusedError(f"{name} is no JSON number; write null, or leave the key out")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise JsonRefusedError(f"the number {shown(digits)} is too large for a 64-bit float")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)

@@ -1,0 +1,15 @@
+"""What can be wrong with a command, by the exit code it leads to."""
+
+from __future__ import annotations
+
+from memory_budget_allocator.errors import MemoryBudgetError
+
+__all__ = ["DataError", "UsageError"]
+
+
+class DataError(MemoryBudgetError):
+    """The data of a command cannot be used; each argument is a line to be shown."""
+
+
+class UsageError(MemoryBudgetError):
+    """The command was called in a way that makes no sense."""

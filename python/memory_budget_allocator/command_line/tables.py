@@ -1,0 +1,86 @@
+"""Aligned tables for people, as wide as the terminal at most, and bars."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memory_budget_allocator.command_line.text_width import cut, display_width, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Column", "bar", "facts", "number", "table", "terminal_width"]
+
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    heading: str
+    right: bool = False
+    """Whether its cells stand on the right, as numbers do."""
+    least: int | None = None
+    """To how many columns of the terminal it may shrink where room is short; None: it may not."""
+
+
+def terminal_width() -> int:
+    """Columns of the terminal (or of the variable COLUMNS), 80 where there is none."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> list[str]:
+    """A heading and the rows, aligned. A row of a single cell stands on a line of its own, uncut."""
+    rows = list(rows)
+    full = [row for row in rows if len(row) == len(columns)]
+    widths = [
+        max([display_width(column.heading), *(display_width(row[at]) for row in full)])
+        for at, column in enumerate(columns)
+    ]
+    _shrink(columns, widths, width)
+    lines = [_line(columns, widths, [column.heading for column in columns])]
+    lines += [_line(columns, widths, row) if len(row) == len(columns) else row[0] for row in rows]
+    return lines
+
+
+def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    # From the right: a text gives way before the name of what it belongs to.
+    for at in reversed(range(len(columns))):
+        least = columns[at].least
+        if least is not None and excess > 0:
+            given = max(0, min(excess, widths[at] - max(least, display_width(columns[at].heading))))
+            widths[at] -= given
+            excess -= given
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
+    parts = (
+        padded(cut(cell, width), width, right=column.right)
+        for column, width, cell in zip(columns, widths, cells, strict=True)
+    )
+    return GAP.join(parts).rstrip()
+
+
+def facts(pairs: Iterable[tuple[str, str]], width: int) -> list[str]:
+    """Names and what they are, one a line, the second column aligned."""
+    pairs = list(pairs)
+    longest = max(len(name) for name, _ in pairs)
+    room = max(10, width - longest - len(GAP))
+    return [f"{name:{longest}}{GAP}{cut(value, room)}".rstrip() for name, value in pairs]
+
+
+def bar(part: int, whole: int, length: int) -> str:
+    """A bar that is full only if all is used, and empty only if nothing is."""
+    filled = 0
+    if part and whole:
+        filled = min(length, max(1, part * length // whole))
+    return f"[{'#' * filled}{'-' * (length - filled)}]"
+
+
+def number(value: float) -> str:
+    """A setting as people write it: 8192, 0.3, 168."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))

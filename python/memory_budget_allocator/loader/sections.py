@@ -1,0 +1,260 @@
+"""What the nodes of a configuration file mean: workspaces, projects, complexity rules, free sections."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from yaml.nodes import ScalarNode
+
+from memory_budget_allocator.complexity_rules import ComplexityRules
+from memory_budget_allocator.configuration_schema import (
+    COMPLEXITY_KEYS,
+    OTHER_SECTIONS,
+    WORKSPACE_LAYOUT,
+    ConfigurationKey,
+    place_in_workspace,
+)
+from memory_budget_allocator.errors import ConfigurationError, ConfigurationTypeError
+from memory_budget_allocator.loader.scalars import is_empty
+from memory_budget_allocator.wording import nearest_known, shown
+from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from yaml.nodes import Node
+
+    from memory_budget_allocator.loader.documents import Document, Entry, KeyPath
+
+__all__ = ["ConfigurationFile", "Settings", "read_configuration"]
+
+Settings: TypeAlias = "dict[str, Any]"
+"""A workspace in the nested shape of the file, complete and checked."""
+
+_SUMS = {"tier_allocation": "shares", "scoring_weights": "weights"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationFile:
+    """Everything one file says, checked; the workspace objects are made anew each time they are asked for."""
+
+    name: str
+    """The file, as messages name it."""
+    workspaces: Mapping[str, Settings]
+    project_overrides: Mapping[str, Mapping[str, Settings]]
+    complexity: ComplexityRules | None
+    logging: Mapping[str, Any]
+    performance: Mapping[str, Any]
+
+    def workspace_configs(self) -> dict[str, WorkspaceConfig]:
+        """A fresh configuration object for every workspace, by id."""
+        return {workspace_id: self._make(settings) for workspace_id, settings in self.workspaces.items()}
+
+    def workspace_config(self, workspace_id: str) -> WorkspaceConfig | None:
+        """A fresh configuration object for one workspace; None if the file does not define it."""
+        settings = self.workspaces.get(workspace_id)
+        return None if settings is None else self._make(settings)
+
+    def project_configs(self) -> dict[str, dict[str, WorkspaceConfig]]:
+        """A fresh configuration object for every project, by workspace id and project id."""
+        return {
+            workspace_id: {project_id: self._make(settings) for project_id, settings in projects.items()}
+            for workspace_id, projects in self.project_overrides.items()
+        }
+
+    def _make(self, settings: Settings) -> WorkspaceConfig:
+        try:
+            return WorkspaceConfig.from_dict(settings)
+        except ConfigurationError as error:
+            raise type(error)(f"{self.name}: {error}", field=error.field, value=error.value) from error
+
+
+def read_configuration(
+    document: Document, packaged: Callable[[], Mapping[str, Settings]]
+) -> ConfigurationFile:
+    """Check a whole document; `packaged` gives the workspaces an allocator knows without any file.
+
+    Raises:
+        ConfigurationError: naming file, line, column, key path and value of the first thing that is wrong.
+    """
+    defaults = WorkspaceConfig("default").to_dict()
+    top = {} if document.root is None else document.mapping(document.root, ())
+    workspaces = {
+        key: _read_workspace(document, entry, (key,), key, {**defaults, "workspace_id": key})
+        for key, entry in top.items()
+        if key not in OTHER_SECTIONS
+    }
+    return ConfigurationFile(
+        name=document.name,
+        workspaces=workspaces,
+        project_overrides=_read_overrides(document, top.get("project_overrides"), workspaces, packaged),
+        complexity=_read_complexity(document, top.get("complexity")),
+        logging=_read_free(document, top.get("logging")),
+        performance=_read_free(document, top.get("performance")),
+    )
+
+
+def _read_workspace(
+    document: Document, entry: Entry, path: KeyPath, workspace_id: str, base: Settings
+) -> Settings:
+    """The settings of one workspace or project: what is written, over `base`."""
+    if isinstance(entry.value, ScalarNode) and is_empty(entry.value):
+        problem = "holds nothing: write {} if every key shall keep its default"
+        document.fail(entry.value, path, problem, kind=ConfigurationTypeError)
+    settings = copy.deepcopy(base)
+    for name, member in document.mapping(entry.value, path).items():
+        layout = WORKSPACE_LAYOUT.get(name)
+        here = (*path, name)
+        if layout is None:
+            _refuse_unknown(document, member, path, WORKSPACE_LAYOUT)
+        elif name == "workspace_id":
+            _check_workspace_id(document, member, here, workspace_id)
+        elif isinstance(layout, ConfigurationKey):
+            settings[name] = _read_value(document, member.value, here, layout)
+        else:
+            for key, value in document.mapping(member.value, here).items():
+                row = layout.get(key)
+                if row is None:
+                    _refuse_unknown(document, value, here, layout)
+                else:
+                    settings[name][key] = _read_value(document, value.value, (*here, key), row)
+            if name in _SUMS:
+                _check_sum(document, member, here, settings[name])
+    return settings
+
+
+def _check_workspace_id(document: Document, entry: Entry, path: KeyPath, workspace_id: str) -> None:
+    # An id names one mapping only: `<<` does not carry it into another.
+    if entry.merged:
+        return
+    written = _read_text(document, entry.value, path, "text")
+    if written != workspace_id:
+        document.fail(
+            entry.value, path, f"must be {shown(workspace_id)}, the key it stands under, got {shown(written)}"
+        )
+
+
+def _check_sum(document: Document, entry: Entry, path: KeyPath, members: Mapping[str, float]) -> None:
+    total = math.fsum(members.values())
+    if not sums_to_one(total):
+        parts = ", ".join(f"{name} {value:g}" for name, value in members.items())
+        problem = f"must hold {_SUMS[entry.key]} that sum to 1 (within 0.01), got {total:.6g} ({parts})"
+        document.fail(entry.key_node, path, problem, value=total)
+
+
+def _read_overrides(
+    document: Document,
+    section: Entry | None,
+    workspaces: Mapping[str, Settings],
+    packaged: Callable[[], Mapping[str, Settings]],
+) -> dict[str, dict[str, Settings]]:
+    if section is None:
+        return {}
+    overrides: dict[str, dict[str, Settings]] = {}
+    path = ("project_overrides",)
+    for workspace_id, entry in document.mapping(section.value, path).items():
+        base = workspaces.get(workspace_id) or packaged().get(workspace_id)
+        if base is None:
+            hint = nearest_known(workspace_id, {**packaged(), **workspaces}).replace("known key", "workspace")
+            document.fail(entry.key_node, (*path, workspace_id), f"is no workspace; {hint}")
+        overrides[workspace_id] = {
+            project_id: _read_workspace(
+                document, project, (*path, workspace_id, project_id), workspace_id, base
+            )
+            for project_id, project in document.mapping(entry.value, (*path, workspace_id)).items()
+        }
+    return overrides
+
+
+def _read_complexity(document: Document, section: Entry | None) -> ComplexityRules | None:
+    if section is None:
+        return None
+    path = ("complexity",)
+    rows = {row.key: row for row in COMPLEXITY_KEYS}
+    entries = document.mapping(section.value, path)
+    if isinstance(section.value, ScalarNode) and not entries:
+        return None
+    data: dict[str, object] = {}
+    for key, entry in entries.items():
+        if key not in rows:
+            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, rows)}")
+        data[key] = _read_value(document, entry.value, (*path, key), rows[key])
+    try:
+        return ComplexityRules.from_dict(data)
+    except ConfigurationError as error:
+        entry = entries.get(error.field or "", section)
+        raise type(error)(
+            f"{document.where(entry.value)}: {error}", field=error.field, value=error.value
+        ) from error
+
+
+def _read_free(document: Document, section: Entry | None) -> dict[str, Any]:
+    if section is None:
+        return {}
+    path = (section.key,)
+    return {
+        key: document.value(entry.value, (*path, key))
+        for key, entry in document.mapping(section.value, path).items()
+    }
+
+
+def _read_value(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> object:
+    match row.kind:
+        case "texts":
+            members = document.sequence(node, path, row.accepted)
+            return [_read_text(document, member, path, row.accepted) for member in members]
+        case "integers":
+            members = document.sequence(node, path, row.accepted)
+            return [_read_number(document, member, path, row) for member in members]
+        case "identifier":
+            return _read_text(document, node, path, row.accepted)
+        case "integer" | "number":
+            return _read_number(document, node, path, row)
+
+
+def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> str:
+    value = document.scalar(node, path, f"must be {accepted}") if isinstance(node, ScalarNode) else None
+    if not isinstance(value, str):
+        quotes = "" if value is None else ": put it in quotes"
+        document.fail(
+            node,
+            path,
+            f"must be {accepted}, got {document.written(node)}{quotes}",
+            kind=ConfigurationTypeError,
+        )
+    return value
+
+
+def _read_number(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> float:
+    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    whole = row.kind != "number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        problem = f"must be {row.accepted}, got {document.written(node)}"
+        document.fail(node, path, problem, kind=ConfigurationTypeError, field=row.field)
+    if not row.in_range(value):
+        problem = f"must be {row.accepted}, got {document.written(node)}"
+        document.fail(node, path, problem, field=row.field, value=value)
+    if whole:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        document.fail(
+            node, path, f"must be a number that a 64-bit float can hold, got {document.written(node)}"
+        )
+
+
+def _refuse_unknown(document: Document, entry: Entry, path: KeyPath, known: Mapping[str, object]) -> None:
+    place = place_in_workspace(entry.key)
+    hint = nearest_known(entry.key, known) if place is None else f"did you mean {place!r}?"
+    if len(path) == 1:
+        # "loging:" reads as a workspace; its keys are then unknown ones.
+        import difflib
+
+        workspace_id = str(path[0])
+        sections = difflib.get_close_matches(workspace_id[:100], OTHER_SECTIONS, n=1, cutoff=0.8)
+        hint += f" (or is {workspace_id!r} meant to be the section {sections[0]!r}?)" if sections else ""
+    document.fail(entry.key_node, (*path, entry.key), f"is an unknown key; {hint}")

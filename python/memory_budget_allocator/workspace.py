@@ -1,0 +1,235 @@
+"""`WorkspaceConfig`: how one workspace shares out its tokens, weighs its scores and moves its memories."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from memory_budget_allocator import _core
+from memory_budget_allocator.errors import ConfigurationError, ConfigurationTypeError
+from memory_budget_allocator.wording import nearest_known, one_line, shown
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+
+__all__ = ["WorkspaceConfig", "concerns", "sums_to_one"]
+
+logger = logging.getLogger("memory_budget_allocator")
+
+STATE_FORMAT = 1
+"""Version of the pickled state; raised when an old reader could misunderstand a new pickle."""
+
+SUM_TOLERANCE = 0.01
+
+
+def _default_multipliers() -> dict[str, float]:
+    return {"simple": 0.5, "medium": 1.0, "complex": 1.5, "expert": 2.0}
+
+
+@dataclass
+class WorkspaceConfig:
+    """The settings of one workspace; every field can be assigned, and counts from the next call on.
+
+    Construction checks types and values. Shares or weights that do not sum to 1 and thresholds that leave no
+    gap are possible on purpose: they are accepted and reported in one warning.
+
+    Raises:
+        ConfigurationTypeError: a field has the wrong type (also a `TypeError` and a `ValueError`).
+        ConfigurationError: a field has a value that cannot be: NaN, an infinity, a negative number,
+            a half-life that is not above 0, an unknown complexity level (also a `ValueError`).
+    """
+
+    workspace_id: str
+    """Name of the workspace."""
+    max_total_tokens: int = 8192
+    """Tokens shared out among the tiers, before the complexity multiplier; 0 to 2**53 - 1."""
+    working_memory_pct: float = 0.30
+    """Share of `max_total_tokens` for the working tier, as a fraction: 0.30 is 30 %; not negative."""
+    project_memory_pct: float = 0.25
+    """Share for the project tier, as a fraction; not negative."""
+    long_term_memory_pct: float = 0.20
+    """Share for the long-term tier, as a fraction; not negative."""
+    rag_memory_pct: float = 0.25
+    """Share for the RAG tier, as a fraction; not negative."""
+    complexity_multipliers: dict[str, float] = field(default_factory=_default_multipliers)
+    """Factor on each tier's budget by complexity level; not negative. A level that is missing counts as 1.0.
+
+    Keys are level names or `QueryComplexity` members. The instance keeps a dict of its own.
+    """
+    relevance_weight: float = 0.5
+    """Weight of the relevance score in the combined score; not negative."""
+    importance_weight: float = 0.3
+    """Weight of the importance score; not negative."""
+    freshness_weight: float = 0.2
+    """Weight of the freshness score; not negative."""
+    freshness_half_life_hours: float = 168.0
+    """Hours after which the freshness of a memory has halved; above 0."""
+    promotion_threshold: float = 0.8
+    """Promotion score from which a memory may move one tier up."""
+    demotion_threshold: float = 0.3
+    """Promotion score below which a memory should move one tier down."""
+    promotion_access_threshold: int = 3
+    """Accesses a memory needs before it may move up; 0 to 2**53 - 1."""
+    tokens_per_char: float = 0.25
+    """Tokens estimated for one character (code point) of a text of unknown token count; not negative."""
+
+    def __post_init__(self) -> None:
+        """Check every field and warn once about what is possible but unusual."""
+        _core.check_workspace(self)
+        # A dict of its own: dataclasses.replace() hands the original's dict to the copy.
+        self.complexity_multipliers = dict(self.complexity_multipliers)
+        unusual = concerns(self)
+        if unusual:
+            logger.warning("workspace %s: %s", one_line(self.workspace_id), "; ".join(unusual))
+
+    def get_tier_budget(self, tier: MemoryTier | str, complexity: QueryComplexity | str) -> int:
+        """Token budget of one tier for a query of one complexity level.
+
+        ``round_half_to_even(max_total_tokens * share * multiplier)``, computed in 64-bit floats. With a
+        multiplier above 1 the tiers together may exceed `max_total_tokens`: a base, not a ceiling.
+
+        >>> from memory_budget_allocator import WorkspaceConfig
+        >>> WorkspaceConfig("default").get_tier_budget("working", "complex")
+        3686
+        """
+        return _core.tier_budget(self, tier, complexity)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Build a workspace from the nested shape of the configuration file.
+
+        Keys that are missing keep their defaults, also single complexity levels. The values are checked as
+        the constructor checks them, so shares that do not sum to 1 are accepted with a warning.
+
+        Raises:
+            ConfigurationError: a key is unknown (the message names the nearest known one), `workspace_id` is
+                missing, or a value cannot be.
+            ConfigurationTypeError: `data`, a section or a value has the wrong type.
+
+        >>> from memory_budget_allocator import WorkspaceConfig
+        >>> WorkspaceConfig.from_dict({"workspace_id": "chat", "freshness": {"half_life_hours": 24}})
+        ... # doctest: +ELLIPSIS
+        WorkspaceConfig(workspace_id='chat', max_total_tokens=8192, ...)
+        """
+        from memory_budget_allocator.configuration_schema import WORKSPACE_LAYOUT, ConfigurationKey
+
+        top = _mapping(data, "a workspace", "workspace")
+        where = f"workspace {shown(top['workspace_id'])}" if "workspace_id" in top else "workspace"
+        fields: dict[str, object] = {}
+        multipliers: dict[str, object] = {}
+        for name, value in top.items():
+            entry = WORKSPACE_LAYOUT.get(name)
+            if entry is None:
+                raise _unknown(where, name, name, WORKSPACE_LAYOUT)
+            if isinstance(entry, ConfigurationKey):
+                fields[entry.field] = value
+                continue
+            for key, member in _mapping(value, name, where).items():
+                row = entry.get(key)
+                if row is None:
+                    raise _unknown(where, f"{name}.{key}", key, entry)
+                if row.field == "complexity_multipliers":
+                    multipliers[row.key] = member
+                else:
+                    fields[row.field] = member
+        if "workspace_id" not in top:
+            raise ConfigurationError("workspace: workspace_id is missing", field="workspace_id")
+        if multipliers:
+            fields["complexity_multipliers"] = {**_default_multipliers(), **multipliers}
+        return cls(**cast("dict[str, Any]", fields))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The nested shape of the configuration file, of built-in types only, ready for JSON or YAML.
+
+        All four complexity levels are written, a missing one as the 1.0 it counts as.
+
+        Raises:
+            ConfigurationError: a field was assigned something that cannot be.
+        """
+        from memory_budget_allocator.configuration_schema import WORKSPACE_LAYOUT, ConfigurationKey
+
+        _core.check_workspace(self)
+
+        def read(row: ConfigurationKey) -> object:
+            if row.field == "complexity_multipliers":
+                return row.plain(self.complexity_multipliers.get(row.key, 1.0))
+            return row.plain(getattr(self, row.field))
+
+        return {
+            name: read(entry)
+            if isinstance(entry, ConfigurationKey)
+            else {key: read(row) for key, row in entry.items()}
+            for name, entry in WORKSPACE_LAYOUT.items()
+        }
+
+    def __getstate__(self) -> dict[str, object]:
+        """The state for pickle and copy, with its format number."""
+        return {"format": STATE_FORMAT, "attributes": dict(self.__dict__)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state, unless a newer version of the library wrote it."""
+        if state.get("format") != STATE_FORMAT:
+            raise ConfigurationError(
+                f"WorkspaceConfig: the pickle has format {shown(state.get('format'))}, "
+                f"this version reads {STATE_FORMAT}"
+            )
+        self.__dict__.update(state["attributes"])
+
+
+def concerns(config: Any) -> list[str]:
+    """What a checked configuration holds that is possible yet unlikely to be meant, one phrase each."""
+    found: list[str] = []
+    shares = math.fsum(
+        (
+            config.working_memory_pct,
+            config.project_memory_pct,
+            config.long_term_memory_pct,
+            config.rag_memory_pct,
+        )
+    )
+    if not sums_to_one(shares):
+        found.append(f"the tier shares sum to {shares:.6g}, not 1")
+    weights = math.fsum((config.relevance_weight, config.importance_weight, config.freshness_weight))
+    if not sums_to_one(weights):
+        found.append(f"the scoring weights sum to {weights:.6g}, not 1")
+    if config.promotion_threshold - config.demotion_threshold <= 0:
+        found.append(
+            f"promotion_threshold {float(config.promotion_threshold):.6g} is not above demotion_threshold "
+            f"{float(config.demotion_threshold):.6g}, so memories may move back and forth"
+        )
+    return found
+
+
+def sums_to_one(total: float) -> bool:
+    """Whether shares or weights sum to 1 within 0.01."""
+    # The last term forgives the rounding of decimal fractions: 1 - 0.99 is a little more than 0.01.
+    return abs(total - 1.0) <= SUM_TOLERANCE + 1e-9
+
+
+def _mapping(value: object, name: str, where: str) -> Mapping[str, object]:
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[object, object]", value)
+        for key in mapping:
+            if not isinstance(key, str):
+                raise ConfigurationTypeError(
+                    f"{where}: the keys of {name} must be text, got {shown(key)}", value=key
+                )
+        return cast("Mapping[str, object]", value)
+    raise ConfigurationTypeError(
+        f"{where}: {name} must be a mapping, got {shown(value)}",
+        field=None if " " in name else name,
+        value=value,
+    )
+
+
+def _unknown(where: str, path: str, key: str, known: Mapping[str, object]) -> ConfigurationError:
+    from memory_budget_allocator.configuration_schema import place_in_workspace
+
+    place = place_in_workspace(key)
+    hint = nearest_known(key, known) if place is None else f"did you mean {place!r}?"
+    return ConfigurationError(f"{where}: unknown key {shown(path)}; {hint}", field=key)

@@ -1,0 +1,111 @@
+"""Uses of the public API as a type checker must accept them; checked, and run by a test."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, assert_type
+
+from memory_budget_allocator import (
+    Allocation,
+    ComplexityRules,
+    MemoryBudgetAllocator,
+    MemoryBudgetError,
+    MemoryItem,
+    MemoryTier,
+    QueryComplexity,
+    WorkspaceConfig,
+)
+from memory_budget_config_loader import MemoryBudgetConfigLoader
+
+if TYPE_CHECKING:
+    from memory_budget_allocator import AllocationResult, MemoryLike, PromotionResult, SelectedMemory
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@dataclass
+class Note(MemoryItem):
+    """A user's dataclass over the item."""
+
+    author: str = "unknown"
+
+
+class Shout(MemoryItem):
+    """A user's plain subclass."""
+
+    def loud(self) -> str:
+        return self.text.upper()
+
+
+@dataclass
+class Foreign:
+    """Any class with the attributes is a memory."""
+
+    memory_id: str
+    text: str
+    tier: MemoryTier
+    timestamp: datetime | None = None
+    relevance_score: float = 0.0
+    importance_score: float = 0.5
+    freshness_score: float = 1.0
+    combined_score: float = 0.0
+    token_count: int = 0
+    access_count: int = 0
+    last_accessed: datetime | None = None
+    promotion_score: float = 0.0
+    extra: list[str] = field(default_factory=list[str])
+
+
+def items() -> list[MemoryLike]:
+    """One memory of each kind."""
+    item = MemoryItem("m1", "text", MemoryTier.WORKING, NOW, relevance_score=0.9)
+    changed = dataclasses.replace(item, memory_id="m2")
+    assert_type(changed, MemoryItem)
+    note = Note("m3", "text", MemoryTier.RAG, None, author="me")
+    shout = Shout("m4", "text", MemoryTier.PROJECT, NOW)
+    shout.loud()
+    return [item, changed, note, shout, Foreign("m5", "text", MemoryTier.LONG_TERM)]
+
+
+def allocate() -> SelectedMemory:
+    """The allocation API."""
+    allocator = MemoryBudgetAllocator(WorkspaceConfig("default", max_total_tokens=1000), history_limit=5)
+    allocation = allocator.allocate("How?", items(), context={"turn_count": 4}, current_time=NOW)
+    assert_type(allocation, Allocation)
+    assert_type(allocation.complexity, QueryComplexity)
+    assert_type(allocation.selected, list["MemoryLike"])
+    result: AllocationResult = allocator.allocate_memory_budget("How?", items(), current_time=NOW)
+    used: int = result["tiers"]["working"]["tokens_used"]
+    assert used > 0
+    return result["tiers"]["working"]["selected_memories"][0]
+
+
+def promote() -> PromotionResult:
+    """Promotion, statistics, export."""
+    allocator = MemoryBudgetAllocator(complexity=ComplexityRules(domain_keywords=()))
+    config, scope = allocator.resolve_config("research", "thesis")
+    assert scope == "workspace"
+    memories = items()
+    for memory in memories:
+        assert_type(allocator.calculate_memory_score(memory, config, NOW), float)
+    result = allocator.evaluate_promotion_demotion(memories, config, NOW)
+    outcome = allocator.apply_tier_changes(memories, result)
+    assert isinstance(outcome["moved"], list)
+    assert_type(allocator.get_allocation_statistics()["total_allocations"], int)
+    return result
+
+
+def configure() -> dict[str, WorkspaceConfig]:
+    """Configuration."""
+    try:
+        return MemoryBudgetConfigLoader.load_default()
+    except MemoryBudgetError:
+        raise
+
+
+if __name__ == "__main__":
+    allocate()
+    promote()
+    configure()
