@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +40,9 @@ QUERY = "How should I optimize the database queries?"
 SEED = 20260314
 TEXT_LENGTHS = (170, 260)  # characters, 215 on average
 WORDS = (
-    "the user asked about slow database queries and wants an index on orders before the release because "
-    "reports time out when many tenants run them at once while the cache is cold after a deployment"
-).split()
+    *("the", "user", "asked", "about", "slow", "database", "queries", "and", "wants", "an", "index", "on"),
+    *("orders", "before", "release", "because", "reports", "time", "out", "when", "many", "tenants", "run"),
+)
 WARM_UP_ROUNDS = 3
 TOLERATED_SLOWNESS = 1.5
 """A baseline slower than its known time by more than this factor voids the ratio."""
@@ -168,8 +168,7 @@ def measure(size: Size) -> Measurement:
             return reference.allocate_memory_budget(QUERY, memories, plain_config, now=NOW)
 
         def run_library(memories: list[MemoryItem] = ours) -> dict[str, Any]:
-            result: Any = allocator.allocate_memory_budget(QUERY, memories, current_time=NOW)
-            return result
+            return cast("dict[str, Any]", allocator.allocate_memory_budget(QUERY, memories, current_time=NOW))
 
         # The side that goes first alternates: neither always finds the caches as the other left them.
         if round_number % 2:
@@ -250,8 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"allocation_speed: refused: the native module is a {BUILD_PROFILE} build", file=sys.stderr)
         return 1
     print(
-        f"memory-budget-allocator {__version__}, Python {platform.python_version()}: dict API against plain Python\n"
-        "medians (min to max) of interleaved rounds; four tiers, 8,192 tokens, texts of about 215 characters\n"
+        f"memory-budget-allocator {__version__} beside plain Python {platform.python_version()}\n"
+        "medians (min to max) of interleaved rounds; four tiers, 8,192 tokens, texts of 215 characters\n"
     )
     print(ROW.format(*HEADINGS))
     measurements: list[Measurement] = []
@@ -268,8 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     voided = any(measured.is_void for measured in measurements)
     if voided:
         print(
-            f"VOID: the reference took more than {TOLERATED_SLOWNESS} times its known time, so its ratio says "
-            "nothing.\nRepeat on an idle machine."
+            f"VOID: the reference took more than {TOLERATED_SLOWNESS} times its known time; its ratio says\n"
+            "nothing. Repeat on an idle machine."
         )
     if parsed.json is not None:
         try:

@@ -2,10 +2,10 @@
 
     python benches/evidence_recall.py DATA [--budgets 256,512,1024,2048,4096] [--seed N] [--json FILE]
 
-DATA is a folder of conversations (format: benches/README.md). Every message becomes a memory: its relevance is
-the given cosine with the question, its importance .5, its tokens as counted, its timestamp its own, and the
-time is that of the conversation. The library selects by the documented formula with its default weights; other
-orders, filled in the same way, stand beside it. No language model takes part, and none judges.
+DATA is a folder of conversations (format: benches/README.md). Every message becomes a memory: its relevance
+is the given cosine with the question, its importance .5, its tokens as counted, its timestamp its own, and
+the time is that of the conversation. The library selects by the documented formula with its default weights;
+other orders, filled in the same way, stand beside it. No language model takes part, and none judges.
 
 Exit code: 0; 1 for data that cannot be used; 2 for bad usage; 130 on Ctrl-C.
 """
@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from evidence.policies import CosineOrder, Formula
 from memory_budget_allocator import __version__
 from memory_budget_allocator.durable_write import write_text
 
@@ -30,9 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGETS = (256, 512, 1024, 2048, 4096)
 MAX_BUDGET = 2**53 - 1
-FORMULA = "formula (this library)"
-BASELINE = "cosine order"
-DIFFERENCE = "formula less cosine"
+DIFFERENCE = f"{Formula.name} less {CosineOrder.name}"
 
 
 def budget_list(text: str) -> tuple[int, ...]:
@@ -59,7 +59,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="N,N,...",
         help="token budgets (default: 256,512,1024,2048,4096)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random order and the intervals (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the random order and the intervals (default: 0)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parsed = parser.parse_args(arguments)
     if parsed.seed < 0:
@@ -76,7 +78,8 @@ def summarise(measured: Sequence[ConversationRecall], seed: int) -> dict[str, li
         for name in measured[0].recalls
     }
     differences = [
-        conversation.recalls[FORMULA] - conversation.recalls[BASELINE] for conversation in measured
+        conversation.recalls[Formula.name] - conversation.recalls[CosineOrder.name]
+        for conversation in measured
     ]
     rows[DIFFERENCE] = estimate(differences, seed)
     return rows
@@ -92,7 +95,7 @@ def table(rows: dict[str, list[Estimate]], budgets: Sequence[int]) -> str:
         cells.append([f"{figure.mean:{sign}.1f}" for figure in estimates])
         cells.append(
             [
-                "" if figure.low is None else f"{figure.low:{sign}.1f} to {figure.high:{sign}.1f}"
+                "" if figure.low is None else f"{figure.low:{sign}.1f} .. {figure.high:{sign}.1f}"
                 for figure in estimates
             ]
         )
@@ -109,8 +112,6 @@ def table(rows: dict[str, list[Estimate]], budgets: Sequence[int]) -> str:
 def as_json(
     rows: dict[str, list[Estimate]], budgets: Sequence[int], counts: dict[str, int], data: Path, seed: int
 ) -> str:
-    from dataclasses import asdict
-
     figures = {
         name: {str(budget): asdict(figure) for budget, figure in zip(budgets, estimates, strict=True)}
         for name, estimates in rows.items()
@@ -148,11 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     rows = summarise(measured, parsed.seed)
     print(
-        f"{counts['questions']:,} questions with evidence ({counts['questions_without_evidence']:,} without are "
-        f"left out), {counts['messages']:,} messages, {counts['conversations']:,} conversations\n"
+        f"{counts['questions']:,} questions with evidence "
+        f"({counts['questions_without_evidence']:,} without are left out), "
+        f"{counts['messages']:,} messages, {counts['conversations']:,} conversations\n"
     )
     print(table(rows, parsed.budgets))
-    if rows[FORMULA][0].low is None:
+    if rows[Formula.name][0].low is None:
         print("\nNo intervals: they take at least two conversations with questions.")
     else:
         print("\nBelow each average its 95 % interval: bootstrap over conversations.")

@@ -6,12 +6,16 @@ reference's object from the same draw.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from reference import LEVELS, MAX_COUNT, TIERS, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)
 
@@ -20,6 +24,7 @@ any_character = st.characters(exclude_categories=())
 texts = st.one_of(
     st.text(any_character, max_size=40),
     st.text("abc \n\x00é漢😀\ud800\udfff", max_size=8),
+    st.builds(str.__mul__, st.sampled_from("x漢"), st.integers(98, 102)),  # around the length of a preview
     st.builds(
         lambda text, times: text * times, st.text(any_character, min_size=1, max_size=5), st.integers(1, 60)
     ),
@@ -210,6 +215,22 @@ WHITE_SPACE = (
 )
 NEARLY_SPACE = ("", "-", "--", "\u200b", "\u2060", "\ufeff", ".", ",", "?", "'", "/", "\x00", "\u180e", "_")
 
+
+def variants(keywords: Sequence[str]) -> st.SearchStrategy[str]:
+    """Keywords with other gaps between their words, other endings and something behind."""
+    return st.builds(
+        lambda keyword, gap, cut, ending: (
+            re.sub("[ -]", lambda _: gap, keyword)[: len(keyword) - cut] + ending
+        ),
+        st.sampled_from(keywords),
+        st.sampled_from([*WHITE_SPACE, *NEARLY_SPACE]),
+        st.sampled_from([0, 0, 1, 2]),
+        st.sampled_from(
+            ["", "", "s", "d", "e", "se", "ing", "ion", "ation", "sing", "isation", "\ud800", "é", "_"]
+        ),
+    )
+
+
 queries = st.one_of(
     st.text(any_character, max_size=60),
     st.lists(
@@ -217,6 +238,7 @@ queries = st.one_of(
             st.sampled_from(KEYWORDS),
             st.sampled_from(KEYWORDS).map(str.upper),
             st.sampled_from(NEAR_KEYWORDS),
+            variants(KEYWORDS),
             st.sampled_from(WHITE_SPACE),
             st.sampled_from(WHITE_SPACE),
             st.sampled_from(NEARLY_SPACE),

@@ -30,6 +30,7 @@ from strategies import (
     queries,
     texts,
     timestamps,
+    variants,
     workspaces,
 )
 
@@ -218,7 +219,8 @@ def test_complexity_with_rules_of_ones_own(
         "turn_points": 4,
         "level_thresholds": (1, 4, 6),
     }
-    words = st.sampled_from([*expert, *domain, "plain", "how", "?", "é"])
+    keywords = [spelling.strip() for keyword in (*expert, *domain) for spelling in keyword.split("|")]
+    words = st.one_of(variants([*keywords, "how"]), st.sampled_from([*keywords, "plain", "how", "?", "é"]))
     query = data.draw(st.lists(words, max_size=12).map(" ".join))
     allocator = MemoryBudgetAllocator(complexity=ComplexityRules(**fields))
     assert allocator.analyze_query_complexity(query, {"turns": 4}) == reference.analyze_query_complexity(
@@ -241,6 +243,17 @@ def test_promotions(drawn: list[dict[str, Any]], workspace: dict[str, Any], ladd
     assert [item.promotion_score.hex() for item in items] == [
         item.promotion_score.hex() for item in expected_items
     ]
+
+
+@settings(max_examples=400)
+@given(timestamps, timestamps)
+def test_recency(created: datetime | None, last_accessed: datetime | None) -> None:
+    """With nothing else in the score, so that no rounding of a sum hides a last bit."""
+    item = MemoryItem("m", "text", MemoryTier.RAG, created, last_accessed=last_accessed)
+    expected = reference.Memory("m", "text", "rag", created, last_accessed=last_accessed)
+    MemoryBudgetAllocator().evaluate_promotion_demotion([item], WorkspaceConfig("w"), NOW)
+    score = reference.promotion_score(expected, reference.Workspace("w"), NOW)
+    assert item.promotion_score.hex() == score.hex()
 
 
 calls = st.lists(

@@ -55,6 +55,12 @@ def test_words_are_separated_as_python_separates_them(allocator: MemoryBudgetAll
     assert allocator.analyze_query_complexity(f"a{space}b{space}{space}c")["word_count"] == 3
 
 
+@pytest.mark.parametrize("space", [chr(code) for code in range(0x3001) if chr(code).isspace()])
+def test_any_white_space_fills_the_gap_of_a_keyword(allocator: MemoryBudgetAllocator, space: str) -> None:
+    assert details(allocator, f"what{space}if") == ["what if"]
+    assert details(allocator, f"multi{space * 3}tenants") == ["multi-tenant"]
+
+
 @pytest.mark.parametrize("joiner", ["\u200b", "\u2060", "\ufeff", "\u180e", "\x00", "\x1b", "-", "\ud800"])
 def test_what_is_no_white_space_separates_nothing(allocator: MemoryBudgetAllocator, joiner: str) -> None:
     assert allocator.analyze_query_complexity(f"a{joiner}b c")["word_count"] == 2

@@ -64,6 +64,25 @@ def test_no_line_when_it_is_not_wanted(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.records == []
 
 
+def test_nothing_is_formatted_when_the_level_is_off() -> None:
+    made: list[object] = []
+    before = logging.getLogRecordFactory()
+
+    def counting(*arguments: object, **options: object) -> logging.LogRecord:
+        made.append(arguments)
+        return before(*arguments, **options)  # type: ignore[arg-type]
+
+    logger = logging.getLogger(LOGGER)
+    logging.setLogRecordFactory(counting)
+    logger.setLevel(logging.WARNING)
+    try:
+        MemoryBudgetAllocator().allocate_memory_budget("", [memory("a")])
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logging.setLogRecordFactory(before)
+    assert made == []
+
+
 @pytest.mark.parametrize("separator", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_an_id_cannot_forge_a_line(separator: str, caplog: pytest.LogCaptureFixture) -> None:
     name = f"desk{separator}Tier rag: 1/1 tokens"

@@ -1,8 +1,8 @@
 """Conversations with questions whose evidence is known, read from a folder and checked.
 
-A conversation is two files. ``NAME.json.gz`` holds ``conversation``, ``now``, ``items`` (id, text, tokens, ts)
-and ``questions`` (id, text, evidence: ids of items); ``NAME.npz`` holds ``sim``, the cosine of each question
-(row) with each item (column). Other keys are of no concern here. `benches/README.md` describes the format.
+A conversation is two files. ``NAME.json.gz`` holds ``conversation``, ``now``, ``items`` (id, text, tokens,
+ts) and ``questions`` (id, text, evidence: ids of items); ``NAME.npz`` holds ``sim``, the cosine of each
+question (row) with each item (column). Other keys are of no concern here; `benches/README.md` says more.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def conversation_files(folder: Path) -> list[tuple[Path, Path]]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}")
-    names = {path.name.removesuffix(ending) for ending in (TEXTS, ARRAYS) for path in folder.glob(f"*{ending}")}
+    endings = (TEXTS, ARRAYS)
+    names = {path.name.removesuffix(end) for end in endings for path in folder.glob(f"*{end}")}
     if not names:
         raise DataError(f"{folder}: no conversation in it (a NAME{TEXTS} with a NAME{ARRAYS})")
     pairs = [(folder / f"{name}{TEXTS}", folder / f"{name}{ARRAYS}") for name in sorted(names)]
@@ -139,7 +140,8 @@ def _read_cosines(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
         )
     if not np.isfinite(similarity).all():
         raise DataError(f"{path}: 'sim' holds NaN or an infinity")
-    return similarity.astype(np.float64)  # exact: every half-precision value is a double as well
+    widened: NDArray[np.float64] = similarity.astype(np.float64)  # exact, as a double has room for more
+    return widened
 
 
 def _message(entry: object, where: str) -> Message:
@@ -155,9 +157,7 @@ def _message(entry: object, where: str) -> Message:
     )
 
 
-def _question(
-    entry: object, cosines: Sequence[float], positions: dict[str, int], where: str
-) -> Question:
+def _question(entry: object, cosines: Sequence[float], positions: dict[str, int], where: str) -> Question:
     fields = _expect(entry, dict, where)
     evidence: set[int] = set()
     for message_id in _get(fields, "evidence", list, where):

@@ -10,7 +10,13 @@ import random
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, MemoryTier, QueryComplexity, WorkspaceConfig
+from memory_budget_allocator import (
+    MemoryBudgetAllocator,
+    MemoryItem,
+    MemoryTier,
+    QueryComplexity,
+    WorkspaceConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +58,7 @@ class Formula(Policy):
     All messages are of one tier, which gets the whole budget whatever the complexity of the question.
     """
 
-    name = "formula (this library)"
+    name = "formula"
 
     def __init__(self, conversation: Conversation, seed: int) -> None:
         super().__init__(conversation, seed)
@@ -109,7 +115,7 @@ class MostRecentFirst(Policy):
 
     name = "most recent first"
 
-    def select(self, question: Question, budgets: Sequence[int]) -> list[list[list[int]]]:  # noqa: ARG002
+    def select(self, question: Question, budgets: Sequence[int]) -> list[list[list[int]]]:
         messages = self.conversation.messages
         order = sorted(range(len(messages)), key=lambda position: messages[position].timestamp, reverse=True)
         return [[pack(order, self.tokens, budget)] for budget in budgets]

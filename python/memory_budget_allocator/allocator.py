@@ -120,17 +120,18 @@ class MemoryBudgetAllocator:
             ConfigurationNotFoundError: there is no such file.
             ConfigurationError: the file cannot be used; the message names file, line, key and value.
         """
-        from memory_budget_allocator.loader import MemoryBudgetConfigLoader
+        from memory_budget_allocator.loader import read_configuration_file
 
         options: dict[str, Any] = {} if tier_order is None else {"tier_order": tier_order}
+        file = read_configuration_file(path)
         allocator = cls(
             log_allocations=log_allocations,
-            complexity=MemoryBudgetConfigLoader.load_complexity_rules(path),
+            complexity=file.complexity,
             history_limit=history_limit,
             **options,
         )
-        allocator.workspace_configs.update(MemoryBudgetConfigLoader.load_from_yaml(path))
-        for workspace_id, projects in MemoryBudgetConfigLoader.load_project_overrides(path).items():
+        allocator.workspace_configs.update(file.workspace_configs())
+        for workspace_id, projects in file.project_configs().items():
             for project_id, config in projects.items():
                 allocator.project_configs[workspace_id, project_id] = config
         return allocator

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPLEXITY_KEYS",
     "LARGEST_COUNT",
+    "LARGEST_POINTS",
     "OTHER_SECTIONS",
     "WORKSPACE_KEYS",
     "WORKSPACE_LAYOUT",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 LARGEST_COUNT = 2**53 - 1
+LARGEST_POINTS = 1_000_000
 """Largest count of anything: every whole number up to here is exact in a 64-bit float."""
 
 KEYWORD_PATTERN = r"^[^|]*[^|\s-][^|]*(\|[^|]*[^|\s-][^|]*)*$"
@@ -170,7 +172,7 @@ COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ),
     ConfigurationKey(
         "expert_points", "complexity", "expert_points", "integer",
-        "points of one expert keyword", minimum=0, maximum=LARGEST_COUNT,
+        "points of one expert keyword", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "complex_keywords", "complexity", "complex_keywords", "texts",
@@ -178,7 +180,7 @@ COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ),
     ConfigurationKey(
         "complex_points", "complexity", "complex_points", "integer",
-        "points of one complex keyword", minimum=0, maximum=LARGEST_COUNT,
+        "points of one complex keyword", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "domain_keywords", "complexity", "domain_keywords", "texts",
@@ -186,11 +188,11 @@ COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ),
     ConfigurationKey(
         "domain_points", "complexity", "domain_points", "integer",
-        "points of one domain keyword", minimum=0, maximum=LARGEST_COUNT,
+        "points of one domain keyword", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "domain_points_limit", "complexity", "domain_points_limit", "integer",
-        "most points that all domain keywords together can give", minimum=0, maximum=LARGEST_COUNT,
+        "most points that all domain keywords together can give", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "length_steps", "complexity", "length_steps", "integers",
@@ -203,7 +205,7 @@ COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ),
     ConfigurationKey(
         "history_points", "complexity", "history_points", "integer",
-        "points of a long history", minimum=0, maximum=LARGEST_COUNT,
+        "points of a long history", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "turn_count_above", "complexity", "turn_count_above", "number",
@@ -211,16 +213,16 @@ COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ),
     ConfigurationKey(
         "turn_points", "complexity", "turn_points", "integer",
-        "points of a conversation of several turns", minimum=0, maximum=LARGEST_COUNT,
+        "points of a conversation of several turns", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "retrieval_points", "complexity", "retrieval_points", "integer",
-        "points of a query that requires retrieval", minimum=0, maximum=LARGEST_COUNT,
+        "points of a query that requires retrieval", minimum=0, maximum=LARGEST_POINTS,
     ),
     ConfigurationKey(
         "level_thresholds", "complexity", "level_thresholds", "integers",
         "least points of the levels medium, complex and expert, not falling",
-        minimum=0, maximum=LARGEST_COUNT, length=3,
+        minimum=0, maximum=LARGEST_POINTS, length=3,
     ),
 )  # fmt: skip
 """The keys of the section `complexity`, in the order in which they are written."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from memory_budget_allocator.command_line.problems import DataError
-from memory_budget_allocator.wording import one_line, shown
+from memory_budget_allocator.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,23 @@ STANDARD_INPUT = "-"
 
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 
+_TOKEN = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")[ \t\n\r]*(?P<colon>:?)|[-+.\w]+')
+"""A string with the colon that makes it a key, or a number or literal."""
+
+
+class _NumberRefusedError(ValueError):
+    """A number that cannot be; raised where its place is not known."""
+
 
 class JsonRefusedError(ValueError):
     """A text is no JSON, or is JSON that would not mean what it says."""
 
-    def __init__(self, reason: str, position: int | None = None) -> None:
+    def __init__(self, reason: str, position: int | None = None, *, is_syntax: bool = True) -> None:
         super().__init__(reason)
         self.position = position
+        """Where in the text, if known."""
+        self.is_syntax = is_syntax
+        """Whether the text is no JSON, rather than JSON of a kind that is not accepted."""
 
 
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -43,7 +53,7 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         DataError: naming file and line.
     """
-    name = "<stdin>" if path == STANDARD_INPUT else one_line(path)
+    name = "<stdin>" if path == STANDARD_INPUT else one_line(path) or "''"
     text = _decode(name, _content(name, path))
     start = _skip(text, 0)
     values = _array_members(name, text, start) if text.startswith("[", start) else _lines(name, text)
@@ -84,6 +94,8 @@ def _content(name: str, path: str) -> bytes:
     try:
         if path == STANDARD_INPUT:
             return _standard_input()
+        if not path:  # pathlib would take it for the current directory
+            raise FileNotFoundError
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise DataError(f"{name}: there is no such file") from None
@@ -113,6 +125,7 @@ def _decode(name: str, content: bytes) -> str:
 
 def _lines(name: str, text: str) -> Iterator[tuple[int, Any]]:
     # Split at line feeds alone: other line separators may stand inside JSON strings.
+    is_first = True
     for line, content in enumerate(text.split("\n"), start=1):
         if _skip(content, 0) == len(content):
             continue
@@ -120,9 +133,10 @@ def _lines(name: str, text: str) -> Iterator[tuple[int, Any]]:
             yield line, parse_strictly(content)
         except JsonRefusedError as error:
             hint = ""
-            if error.position is not None and line == 1:
-                hint = " (memories are a JSON array, or JSON lines: one whole object on each line)"
+            if is_first and error.is_syntax:
+                hint = "; memories are a JSON array, or JSON lines: one whole object on each line"
             _fail(name, line, content, error, hint)
+        is_first = False
 
 
 def _array_members(name: str, text: str, start: int) -> Iterator[tuple[int, Any]]:
@@ -153,7 +167,8 @@ def _array_members(name: str, text: str, start: int) -> Iterator[tuple[int, Any]
 def _fail(name: str, line: int, text: str, error: JsonRefusedError, hint: str = "") -> NoReturn:
     column = ""
     if error.position is not None:
-        column = f", column {error.position - text.rfind('\n', 0, error.position)}"
+        start_of_line = text.rfind("\n", 0, error.position) + 1
+        column = f" (column {error.position - start_of_line + 1})"
     raise DataError(f"{name}:{line}: {error}{column}{hint}") from error
 
 
@@ -169,11 +184,13 @@ def _decode_value(text: str, position: int) -> tuple[Any, int]:
         reason = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at")
         raise JsonRefusedError(reason, error.pos) from error
     except RecursionError as error:
-        raise JsonRefusedError("nested too deeply") from error
+        raise JsonRefusedError("nested too deeply", is_syntax=False) from error
+    except _NumberRefusedError as error:
+        raise _located(text, position, str(error)) from error
     except JsonRefusedError:
         raise
     except ValueError as error:  # Python reads whole numbers of some thousand digits at most
-        raise JsonRefusedError("a whole number has too many digits") from error
+        raise _located(text, position, "must not have thousands of digits") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -182,20 +199,43 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise JsonRefusedError(f"the key {shown(key)} stands twice in one object")
+                raise JsonRefusedError(f"{one_line(key[:80])}: stands twice in one object", is_syntax=False)
             seen.add(key)
     return members
 
 
 def _constant(name: str) -> NoReturn:
-    raise JsonRefusedError(f"{name} is no JSON number; write null, or leave the key out")
+    raise _NumberRefusedError(f"must be a number of JSON, got {name}")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise JsonRefusedError(f"the number {shown(digits)} is too large for a 64-bit float")
+        raise _NumberRefusedError(f"must be a number that a 64-bit float can hold, got {digits[:60]}")
     return number
+
+
+def _located(text: str, position: int, reason: str) -> JsonRefusedError:
+    """The refusal of the first number from `position` on that is refused, with its key."""
+    key = ""
+    for match in _TOKEN.finditer(text, position):
+        token = match.group()
+        if token.startswith('"'):
+            if match["colon"]:
+                key = f"{one_line(json.loads(match['string'])[:80])}: "
+        elif _is_refused(token):
+            return JsonRefusedError(f"{key}{reason}", match.start(), is_syntax=False)
+    return JsonRefusedError(reason, is_syntax=False)
+
+
+def _is_refused(token: str) -> bool:
+    try:
+        _DECODER.decode(token)
+    except json.JSONDecodeError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)

@@ -101,7 +101,10 @@ def _item(place: str, record: dict[str, Any]) -> MemoryItem:
     for key, value in record.items():
         try:
             values[key] = _checked(FIELDS[key], value)
-        except (ValueError, OverflowError):
+        except OverflowError:
+            message = f"{place}: {key}: must be a number that a 64-bit float can hold, got {described(value)}"
+            raise DataError(message) from None
+        except ValueError:
             message = f"{place}: {key}: must be {_ACCEPTED[FIELDS[key]]}, got {described(value)}"
             raise DataError(message) from None
     try:

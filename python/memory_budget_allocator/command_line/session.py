@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from memory_budget_allocator.command_line import streams
 from memory_budget_allocator.command_line.arguments import make_parser
 from memory_budget_allocator.command_line.problems import DataError, UsageError
-from memory_budget_allocator.errors import MemoryBudgetError
+from memory_budget_allocator.errors import ConfigurationNotFoundError, MemoryBudgetError
 
 if TYPE_CHECKING:
     import argparse
@@ -42,14 +42,18 @@ def _guarded(argv: Sequence[str] | None) -> int:
     except DataError as error:
         for message in error.args:
             streams.report_error(str(message))
+    except ConfigurationNotFoundError as error:
+        streams.report_error(f"{error.filename}: {error.strerror}")
     except MemoryBudgetError as error:
         streams.report_error(str(error))
     except MemoryError:
         streams.report_error("not enough memory")
     except OSError as error:
         streams.report_error(error.strerror or str(error))
-    except BaseException as error:  # noqa: BLE001 - also a panic of the native code
+    except BaseException as error:  # not Exception: a panic of the native code is none
         streams.report_error(f"unexpected {type(error).__name__}: {error}")
+    else:
+        return SUCCESS
     return BAD_DATA
 
 

@@ -14,7 +14,7 @@ from memory_budget_allocator.command_line.problems import DataError
 from memory_budget_allocator.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 __all__ = [
     "abandon_output",
@@ -27,7 +27,9 @@ __all__ = [
 
 PROGRAM = "memory-budget"
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What JSON allows as it is and yet must not reach a terminal (control characters, line separators) or cannot
+be encoded (lone surrogates)."""
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -35,20 +37,29 @@ def write_lines(lines: Iterable[str]) -> None:
     stream = _standard_output()
     text = "".join(f"{line}\n" for line in lines)
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def write_json(document: object) -> None:
     """Print one JSON document, readable for people; only what the output cannot encode is escaped."""
     stream = _standard_output()
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
-    # UTF-8 has no lone surrogates, JSON's escapes do.
-    text = _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    text = _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(document, allow_nan=False, indent=2)
-    stream.write(text + "\n")
+    _write(stream, text + "\n")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon_output()
+        raise DataError(f"cannot write the output: {error.strerror or error}") from error
 
 
 def _standard_output() -> TextIO:
@@ -80,7 +91,7 @@ def report_error(message: str) -> None:
 
 
 @contextmanager
-def warnings_on_standard_error() -> Iterator[None]:
+def warnings_on_standard_error() -> Generator[None]:
     """Show the library's warnings as lines of this program, each once, for as long as it runs."""
     logger = logging.getLogger("memory_budget_allocator")
     handler = _WarningLines()

@@ -48,13 +48,13 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) 
 
 def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    # From the right: a text gives way before the name of what it belongs to.
-    for at in reversed(range(len(columns))):
-        least = columns[at].least
-        if least is not None and excess > 0:
-            given = max(0, min(excess, widths[at] - max(least, display_width(columns[at].heading))))
-            widths[at] -= given
-            excess -= given
+    flexible = [(at, column.least) for at, column in enumerate(columns) if column.least is not None]
+    # Names longer than a quarter of the line give way first, then texts (which stand right of the names),
+    # then names of any length.
+    for at, least in [*((at, width // 4) for at, _ in flexible[:-1]), *reversed(flexible)]:
+        given = max(0, min(excess, widths[at] - max(least, display_width(columns[at].heading))))
+        widths[at] -= given
+        excess -= given
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error,
 use crate::{fields, vocabulary};
 
 const SUBJECT: &str = "complexity rules";
+const POINTS: &str = "an integer from 0 to 1000000";
 const LENGTH: &str = "a number of at least 0 or a sequence";
 
 /// Keys of a context dict that mean the same, the canonical one first.
@@ -157,38 +158,36 @@ fn scanner(rules: &Bound<'_, PyAny>) -> PyResult<Scanner> {
     })
 }
 
+/// Points of one rule, small enough that no sum of them overflows.
+fn points(value: &Bound<'_, PyAny>) -> Result<u32, Refusal> {
+    const LARGEST: u32 = 1_000_000;
+    let count = fields::count(value).map_err(|refusal| Refusal { accepted: POINTS, ..refusal })?;
+    let points = u32::try_from(count).ok().filter(|points| *points <= LARGEST);
+    points.ok_or(Refusal::of_value(POINTS))
+}
+
+fn keyword(value: &Bound<'_, PyAny>) -> Result<String, Refusal> {
+    fields::text(value).map(|word| word.to_string_lossy().into_owned())
+}
+
 fn read_rules(rules: &Bound<'_, PyAny>) -> PyResult<Rules> {
-    let thresholds = list(rules, "level_thresholds", fields::count)?;
-    let thresholds: [u64; 3] = thresholds.try_into().map_err(|_| {
+    let level_thresholds = list(rules, "level_thresholds", points)?.try_into().map_err(|_| {
         refused(rules, "level_thresholds", Refusal::of_value("three numbers of points"))
     })?;
-    let mut level_thresholds = [0; 3];
-    for (narrow, wide) in level_thresholds.iter_mut().zip(thresholds) {
-        *narrow = u32::try_from(wide).unwrap_or(u32::MAX);
-    }
-    let words = |field| {
-        list(rules, field, |word| {
-            fields::text(word).map(|word| word.to_string_lossy().into_owned())
-        })
-    };
-    let points = |field| {
-        one(rules, field, fields::count).map(|points| u32::try_from(points).unwrap_or(u32::MAX))
-    };
-    let limit = |field| one(rules, field, fields::number);
     Ok(Rules {
-        expert_keywords: words("expert_keywords")?,
-        expert_points: points("expert_points")?,
-        complex_keywords: words("complex_keywords")?,
-        complex_points: points("complex_points")?,
-        domain_keywords: words("domain_keywords")?,
-        domain_points: points("domain_points")?,
-        domain_points_limit: points("domain_points_limit")?,
+        expert_keywords: list(rules, "expert_keywords", keyword)?,
+        expert_points: one(rules, "expert_points", points)?,
+        complex_keywords: list(rules, "complex_keywords", keyword)?,
+        complex_points: one(rules, "complex_points", points)?,
+        domain_keywords: list(rules, "domain_keywords", keyword)?,
+        domain_points: one(rules, "domain_points", points)?,
+        domain_points_limit: one(rules, "domain_points_limit", points)?,
         length_steps: list(rules, "length_steps", fields::count)?,
-        history_length_above: limit("history_length_above")?,
-        history_points: points("history_points")?,
-        turn_count_above: limit("turn_count_above")?,
-        turn_points: points("turn_points")?,
-        retrieval_points: points("retrieval_points")?,
+        history_length_above: one(rules, "history_length_above", fields::number)?,
+        history_points: one(rules, "history_points", points)?,
+        turn_count_above: one(rules, "turn_count_above", fields::number)?,
+        turn_points: one(rules, "turn_points", points)?,
+        retrieval_points: one(rules, "retrieval_points", points)?,
         level_thresholds,
     })
 }

@@ -179,13 +179,24 @@ const WHITE_SPACE: u8 = 2;
 const WIDE_WHITE_SPACE: u8 = 4;
 const BEGINS_KEYWORD: u8 = 8;
 
+/// A pattern in the table.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Second byte of the pattern, beside it so that most candidates fall without a look inside;
+    /// [`GAP`] where it is a gap or there is none.
+    second: u8,
+    /// Number of its keyword.
+    keyword: usize,
+    pattern: Pattern,
+}
+
 /// All keywords, ready to be found. Its size is that of the lists; a query's scan takes time
 /// proportional to the query's length.
 #[derive(Clone, Debug)]
 pub(super) struct KeywordTable {
     keywords: Vec<Keyword>,
-    /// Patterns with their keyword's number, sorted by first byte.
-    patterns: Vec<(Pattern, usize)>,
+    /// Sorted by first byte.
+    patterns: Vec<Entry>,
     /// For each (lower-case) first byte, where its patterns begin; they end where the next begin.
     starts: Box<[usize; 257]>,
     kinds: Box<[u8; 256]>,
@@ -195,23 +206,27 @@ impl KeywordTable {
     /// Compiles checked rules. A keyword that a list repeats is one keyword.
     pub(super) fn new(rules: &Rules) -> Self {
         let mut keywords = Vec::new();
-        let mut patterns: Vec<(Pattern, usize)> = Vec::new();
+        let mut patterns: Vec<Entry> = Vec::new();
         for source in [Source::ExpertKeyword, Source::ComplexKeyword, Source::DomainKeyword] {
             let mut seen = HashSet::new();
             for (position, listed) in rules.keywords(source).iter().enumerate() {
                 let own: Vec<Pattern> = spellings(listed).flat_map(Pattern::of).collect();
                 if seen.insert(own.clone()) {
-                    patterns.extend(own.into_iter().map(|pattern| (pattern, keywords.len())));
+                    patterns.extend(own.into_iter().map(|pattern| Entry {
+                        second: pattern.bytes.get(1).copied().unwrap_or(GAP),
+                        keyword: keywords.len(),
+                        pattern,
+                    }));
                     keywords.push(Keyword { source, position });
                 }
             }
         }
-        let first_byte = |pattern: &Pattern| usize::from(pattern.bytes[0]);
-        patterns.sort_by_key(|(pattern, _)| first_byte(pattern));
+        let first_byte = |entry: &Entry| usize::from(entry.pattern.bytes[0]);
+        patterns.sort_by_key(first_byte);
 
         let mut starts = Box::new([0; 257]);
         for (byte, start) in starts.iter_mut().enumerate() {
-            *start = patterns.partition_point(|(pattern, _)| first_byte(pattern) < byte);
+            *start = patterns.partition_point(|entry| first_byte(entry) < byte);
         }
         let mut kinds = Box::new([0; 256]);
         for (byte, kind) in (0_u8..=255).zip(kinds.iter_mut()) {
@@ -266,9 +281,13 @@ impl KeywordTable {
 
     fn find_at(&self, text: &[u8], found: &mut Found) {
         let first = usize::from(text[0].to_ascii_lowercase());
-        for (pattern, index) in &self.patterns[self.starts[first]..self.starts[first + 1]] {
-            if !found.contains(*index) && pattern.begins(text) {
-                found.insert(*index);
+        let second = text.get(1).map_or(GAP, u8::to_ascii_lowercase);
+        for entry in &self.patterns[self.starts[first]..self.starts[first + 1]] {
+            if (entry.second == second || entry.second == GAP)
+                && !found.contains(entry.keyword)
+                && entry.pattern.begins(text)
+            {
+                found.insert(entry.keyword);
             }
         }
     }

@@ -1,0 +1,218 @@
+"""``memory-budget allocate``: what was taken, what was left out, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memory_budget_allocator.command_line.memories import read_memories
+from memory_budget_allocator.command_line.streams import write_json, write_lines
+from memory_budget_allocator.command_line.tables import Column, bar, facts, number, table, terminal_width
+from memory_budget_allocator.command_line.text_width import displayable
+from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from memory_budget_allocator._core import Allocation
+    from memory_budget_allocator.item_face import MemoryItem
+    from memory_budget_allocator.results import AllocationResult, TierName
+    from memory_budget_allocator.workspace import WorkspaceConfig
+
+__all__ = ["run_allocate"]
+
+LEFT_OUT_SHOWN = 10
+"""Memories of a tier that are listed as left out unless all are asked for."""
+
+PREVIEW = 500
+"""Characters of a text that can matter to a table, whatever the terminal."""
+
+
+def run_allocate(arguments: argparse.Namespace) -> None:
+    """Allocate and print the result."""
+    allocator = make_allocator(arguments.config)
+    check_context(allocator, arguments.context)
+    items = read_memories(arguments.memories).items
+    allocation = allocator.allocate(
+        arguments.query,
+        items,
+        arguments.workspace,
+        arguments.context,
+        project_id=arguments.project,
+        current_time=arguments.now,
+    )
+    result = allocation.to_dict()
+    if arguments.json:
+        write_json(result)
+        return
+    config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
+    write_lines(_report(result, _verdicts(items, allocation), config, list_all=arguments.all))
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What became of one memory."""
+
+    item: MemoryItem
+    taken: bool
+    left: int
+    """Tokens its tier still had when its turn came."""
+
+
+def _verdicts(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[_Verdict]]:
+    """Every memory by tier, in the order in which they were tried."""
+    taken = set(allocation.selected_positions)
+    left: dict[TierName, int] = {tier: budget for tier, _, budget, *_ in allocation.tier_summaries}
+    verdicts: dict[TierName, list[_Verdict]] = {tier: [] for tier in left}
+    order = sorted(range(len(items)), key=lambda position: (-items[position].combined_score, position))
+    for position in order:
+        item = items[position]
+        tier: TierName = item.tier.value
+        verdicts[tier].append(_Verdict(item, position in taken, left[tier]))
+        if position in taken:
+            left[tier] -= item.token_count
+    return verdicts
+
+
+def _report(
+    result: AllocationResult,
+    verdicts: dict[TierName, list[_Verdict]],
+    config: WorkspaceConfig,
+    *,
+    list_all: bool,
+) -> Iterator[str]:
+    width = terminal_width()
+    multiplier = number(result["budget"]["complexity_multiplier"])
+    weights = (config.relevance_weight, config.importance_weight, config.freshness_weight)
+    relevance, importance, freshness = map(number, weights)
+    workspace = scope_phrase(result["workspace_id"], result["project_id"], result["config_scope"], config)
+    yield from facts(
+        [
+            ("Query", displayable(result["query"][:PREVIEW])),
+            ("Complexity", f"{result['complexity']}, budgets x {multiplier}"),
+            ("Workspace", workspace),
+            ("Time", result["timestamp"]),
+        ],
+        width,
+    )
+    yield ""
+    yield from _tiers(result, width)
+    yield ""
+    yield from _taken(verdicts, config, width)
+    if any(not verdict.taken for tier in verdicts.values() for verdict in tier):
+        yield ""
+        yield from _left_out(result, verdicts, width, None if list_all else LEFT_OUT_SHOWN)
+    if any(verdicts.values()):
+        yield ""
+        yield f"REL: {relevance} x relevance, IMP: {importance} x importance, FRESH: {freshness} x freshness"
+
+
+def _tiers(result: AllocationResult, width: int) -> list[str]:
+    columns = [
+        Column("TIER"),
+        Column("BUDGET", right=True),
+        Column("USED", right=True),
+        Column("LEFT", right=True),
+        Column("UTILIZATION"),
+        Column("TAKEN", right=True),
+    ]
+    length = 20 if width >= 76 else 8
+    rows: list[tuple[str, ...]] = []
+    sums = [0, 0, 0, 0]
+    for name, tier in result["tiers"].items():
+        budget, used = tier["budget_tokens"], tier["tokens_used"]
+        taken, available = tier["memories_selected"], tier["memories_available"]
+        utilization = f"{bar(used, budget, length)} {tier['utilization_pct']:6.2f} %"
+        rows.append(
+            (name, str(budget), str(used), str(budget - used), utilization, f"{taken} of {available}")
+        )
+        sums = [total + part for total, part in zip(sums, (budget, used, taken, available), strict=True)]
+    budget, used, taken, available = sums
+    percent = used / budget * 100 if budget else 0.0
+    utilization = f"{bar(used, budget, length)} {percent:6.2f} %"
+    rows.append(("total", str(budget), str(used), str(budget - used), utilization, f"{taken} of {available}"))
+    return table(columns, rows, width)
+
+
+def _taken(verdicts: dict[TierName, list[_Verdict]], config: WorkspaceConfig, width: int) -> list[str]:
+    groups = {tier: [each.item for each in tried if each.taken] for tier, tried in verdicts.items()}
+    items = [item for group in groups.values() for item in group]
+    if not items:
+        return ["Nothing was taken."]
+    heading, sums = _score_sums(items, config)
+    columns = [
+        Column("TAKEN", least=8),
+        Column(heading),
+        Column("TOKENS", right=True),
+        Column("TEXT", least=12),
+    ]
+    rows: list[Sequence[str]] = []
+    remaining = iter(sums)
+    for tier, group in groups.items():
+        if group:
+            rows.append([tier])
+        rows += [
+            (_name(item), next(remaining), str(item.token_count), displayable(item.text[:PREVIEW]))
+            for item in group
+        ]
+    return table(columns, rows, width)
+
+
+def _left_out(
+    result: AllocationResult, verdicts: dict[TierName, list[_Verdict]], width: int, most: int | None
+) -> list[str]:
+    columns = [Column("LEFT OUT", least=10), Column("SCORE", right=True), Column("WHY")]
+    rows: list[Sequence[str]] = []
+    for tier, tried in verdicts.items():
+        group = [verdict for verdict in tried if not verdict.taken]
+        if group:
+            rows.append([tier])
+        budget = result["tiers"][tier]["budget_tokens"]
+        rows += [
+            (_name(each.item), f"{each.item.combined_score:.3f}", _reason(each, budget))
+            for each in group[:most]
+        ]
+        if most is not None and len(group) > most:
+            rows.append([f"  ... and {len(group) - most} more (--all lists them)"])
+    return table(columns, rows, width)
+
+
+def _reason(verdict: _Verdict, budget: int) -> str:
+    if budget == 0:
+        return f"tier budget is 0: needs {verdict.item.token_count}"
+    return f"does not fit: needs {verdict.item.token_count}, {verdict.left} left of {budget}"
+
+
+def _name(item: MemoryItem) -> str:
+    return f"  {displayable(item.memory_id[:PREVIEW])}"
+
+
+def _score_sums(items: Sequence[MemoryItem], config: WorkspaceConfig) -> tuple[str, list[str]]:
+    """A heading and for each memory its score as the sum it is, aligned."""
+    rows: list[tuple[str, str, list[str]]] = []
+    for item in items:
+        terms = [
+            item.relevance_score * config.relevance_weight,
+            item.importance_score * config.importance_weight,
+            item.freshness_score * config.freshness_weight,
+        ]
+        # A sum outside of 0 to 1 is clamped.
+        sign = "<" if sum(terms) > 1 and item.combined_score == 1 else "="
+        sign = ">" if sum(terms) < 0 else sign
+        rows.append((_decimals(item.combined_score), sign, [_decimals(term) for term in terms]))
+    headings = ("REL", "IMP", "FRESH")
+    score_width = max(5, *(len(score) for score, _, _ in rows))
+    widths = [
+        max(len(heading), *(len(terms[at]) for _, _, terms in rows)) for at, heading in enumerate(headings)
+    ]
+
+    def line(score: str, sign: str, terms: Sequence[str]) -> str:
+        parts = (term.rjust(width) for term, width in zip(terms, widths, strict=True))
+        return f"{score.rjust(score_width)} {sign} {' + '.join(parts)}"
+
+    return line("SCORE", "=", headings), [line(*row) for row in rows]
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10_000 else f"{value:.2e}"

@@ -1,0 +1,255 @@
+"""The arguments of every command, and its help."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from memory_budget_allocator._core import __version__
+from memory_budget_allocator.command_line.streams import PROGRAM
+from memory_budget_allocator.wording import one_line, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+__all__ = ["make_parser"]
+
+_EXIT_CODES = """\
+exit codes: 0 done, 1 unusable data (one line says what and where),
+            2 wrong usage, 130 Ctrl-C"""
+
+_TOP = f"""\
+examples:
+  {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
+  {PROGRAM} complexity "Compare these two architectures"
+  {PROGRAM} promote memories.jsonl --workspace development
+  {PROGRAM} config check memory-budget.yaml
+  {PROGRAM} config show research
+
+Each command explains itself: {PROGRAM} COMMAND --help
+
+{_EXIT_CODES}
+"""
+
+_MEMORIES = """\
+MEMORIES is a JSON array of objects or a JSON lines file (one object on each
+line); which of the two, the program finds out.
+  required  memory_id, text, tier (working, project, long_term or rag)
+  optional  timestamp, last_accessed (ISO 8601; without an offset in UTC),
+            relevance_score, importance_score, token_count, access_count,
+            user_id, metadata and the other fields of MemoryItem
+"""
+
+_ALLOCATE = f"""\
+{_MEMORIES}
+The result shows each tier's budget and use, what was taken with the parts of
+its score, and what was left out and why. Nothing is written to the file.
+
+examples:
+  {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
+  {PROGRAM} allocate memories.json --query Why --workspace research --json
+  {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < memory.jsonl
+
+{_EXIT_CODES}
+"""
+
+_COMPLEXITY = f"""\
+examples:
+  {PROGRAM} complexity "What time is it?"
+  {PROGRAM} complexity "Compare both" --context '{{"history_length": 12}}'
+  {PROGRAM} complexity -- "--verbose does what?"
+
+{_EXIT_CODES}
+"""
+
+_PROMOTE = f"""\
+{_MEMORIES}
+A combined_score in the file counts as it stands; a memory without one is
+scored first, as allocate would. Moves are only recommended, nothing is moved.
+
+examples:
+  {PROGRAM} promote memories.jsonl
+  {PROGRAM} promote memories.jsonl --now 2026-03-14T15:00:00Z --json
+
+{_EXIT_CODES}
+"""
+
+_CONFIG = f"""\
+examples:
+  {PROGRAM} config check memory-budget.yaml
+  {PROGRAM} config show development --config memory-budget.yaml
+
+{_EXIT_CODES}
+"""
+
+_CHECK = f"""\
+Problems appear one a line, the first of every workspace and section; the exit
+code is then 1. Warnings (a key that stands twice, ...) leave it at 0.
+
+example:
+  {PROGRAM} config check memory-budget.yaml
+"""
+
+_SHOW = f"""\
+examples:
+  {PROGRAM} config show default
+  {PROGRAM} config show chat --config memory-budget.yaml --json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **options)
+        # argparse forgets the indentation of commands, and would wrap after the longest of them.
+        self._action_max_length = len("    complexity")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; what it returns has ``command`` (a function of it, or None) and ``parser`` (for errors)."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Decides which memories go into a prompt, within a token budget per tier.",
+        epilog=_TOP,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.set_defaults(command=None, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    allocate = _command(
+        commands, "allocate", "select the memories for a query", _ALLOCATE, "allocate:run_allocate"
+    )
+    _add_memories(allocate)
+    allocate.add_argument("--query", required=True, metavar="TEXT", help="what the memories are wanted for")
+    _add_workspace(allocate)
+    _add_config(allocate)
+    _add_context(allocate)
+    _add_now(allocate)
+    allocate.add_argument("--all", action="store_true", help="list everything left out, not ten a tier")
+    _add_json(allocate)
+
+    complexity = _command(
+        commands,
+        "complexity",
+        "show how complex a query is, and why",
+        _COMPLEXITY,
+        "complexity:run_complexity",
+    )
+    complexity.add_argument("text", metavar="TEXT", help="the query")
+    _add_context(complexity)
+    _add_config(complexity, "YAML file whose section complexity applies")
+    _add_json(complexity)
+
+    promote = _command(commands, "promote", "recommend moves between tiers", _PROMOTE, "promote:run_promote")
+    _add_memories(promote)
+    _add_workspace(promote)
+    _add_config(promote)
+    _add_now(promote)
+    _add_json(promote)
+
+    config = _command(commands, "config", "check or show a configuration", _CONFIG, None)
+    actions = config.add_subparsers(title="commands", metavar="COMMAND")
+    check = _command(actions, "check", "check a configuration file", _CHECK, "configuration:run_check")
+    check.add_argument("file", metavar="FILE", help="YAML file")
+    show = _command(actions, "show", "show a workspace and its budgets", _SHOW, "configuration:run_show")
+    show.add_argument("workspace", metavar="ID", help="workspace: one of FILE or a packaged one")
+    _add_config(show)
+    _add_json(show)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+    name: str,
+    summary: str,
+    epilog: str,
+    function: str | None,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=epilog,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=None if function is None else _later(function), parser=parser)
+    return parser
+
+
+def _later(name: str) -> Callable[[argparse.Namespace], None]:
+    """The function "module:function" of this package, imported when it is called."""
+
+    def call(arguments: argparse.Namespace) -> None:
+        module, function = name.split(":")
+        found: Any = getattr(importlib.import_module(f"{__package__}.{module}"), function)
+        found(arguments)
+
+    return call
+
+
+def _add_memories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("memories", metavar="MEMORIES", help="JSON or JSON lines file, or - for stdin")
+
+
+def _add_workspace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workspace", default="default", metavar="ID", help="whose settings apply (default: %(default)s)"
+    )
+    parser.add_argument("--project", metavar="ID", help="a project of the workspace, if it has settings")
+
+
+def _add_config(
+    parser: argparse.ArgumentParser, text: str = "YAML file, on top of the packaged workspaces"
+) -> None:
+    parser.add_argument("--config", metavar="FILE", help=text)
+
+
+def _add_context(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--context",
+        type=_context,
+        metavar="JSON",
+        help="object with history_length, turn_count, requires_retrieval: they raise the complexity",
+    )
+
+
+def _add_now(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--now", type=_moment, metavar="ISO", help="time the ages count from, such as 2026-03-14T15:09:26Z"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result of the Python call as JSON")
+
+
+def _context(text: str) -> dict[str, Any]:
+    from memory_budget_allocator.command_line.json_input import JsonRefusedError, described, parse_strictly
+
+    try:
+        value = parse_strictly(text)
+    except JsonRefusedError as error:
+        raise argparse.ArgumentTypeError(f"must be a JSON object, got {shown(text)}: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"must be a JSON object, got {described(value)}")
+    return cast("dict[str, Any]", value)
+
+
+def _moment(text: str) -> datetime:
+    from memory_budget_allocator.command_line.memories import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be an ISO 8601 date and time such as 2026-03-14T15:09:26Z, got {shown(text)}"
+        ) from None
