@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from evidence.policies import CosineOrder, Formula
+from evidence.progress import with_progress
 from memory_budget_allocator import __version__
 from memory_budget_allocator.durable_write import write_text
 
@@ -123,12 +124,12 @@ def as_json(
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse_arguments(arguments)
     try:
-        import numpy  # noqa: F401 - asked for here, so that its absence gets a sentence
-    except ImportError:
+        from evidence.conversations import DataError, conversation_files, read_conversation
+        from evidence.recall import measure
+    except ImportError as error:
+        if error.name != "numpy":
+            raise
         return failure("needs NumPy: pip install numpy")
-    from evidence.conversations import DataError, conversation_files, read_conversation
-    from evidence.progress import with_progress
-    from evidence.recall import measure
 
     measured: list[ConversationRecall] = []
     counts = {"conversations": 0, "messages": 0, "questions": 0, "questions_without_evidence": 0}

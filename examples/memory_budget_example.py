@@ -92,7 +92,7 @@ def basic_allocation() -> None:
         SHARDING_QUERY,
         "Design a scalable microservices architecture with event-driven communication",
     ]
-    rows = []
+    rows: list[list[str]] = []
     for query in queries:
         result = allocator.allocate_memory_budget(query, shop_memories(), current_time=NOW)
         spent = [f"{tier['tokens_used']}/{tier['budget_tokens']}" for tier in result["tiers"].values()]
@@ -151,7 +151,7 @@ def workspaces() -> None:
             freshness_half_life_hours=12,
         )
     )
-    rows = []
+    rows: list[list[str]] = []
     for workspace_id in allocator.workspace_configs:
         result = allocator.allocate_memory_budget(
             SHARDING_QUERY, shop_memories(), workspace_id=workspace_id, current_time=NOW
@@ -222,7 +222,7 @@ def complexity_estimation() -> None:
         ("Design a scalable microservices architecture with event-driven communication", {}),
         ("Is that so?", {"history_length": 8, "turn_count": 4, "requires_retrieval": True}),
     ]
-    rows = []
+    rows: list[list[str]] = []
     for query, context in questions:
         analysis = allocator.analyze_query_complexity(query, context)
         rows.append([analysis["complexity"], str(analysis["points"]), f'"{query}"'])
@@ -239,7 +239,7 @@ def scoring_formula() -> None:
     heading("5. Scores: relevance x 0.5 + importance x 0.3 + freshness x 0.2")
     allocator = MemoryBudgetAllocator()
     configs = [allocator.workspace_configs[name] for name in ("conversation", "default", "code_analysis")]
-    rows = []
+    rows: list[list[str]] = []
     for age, hours in (("now", 0), ("1 hour", 1), ("1 day", 24), ("1 week", 168), ("30 days", 720)):
         item = fact(hours)
         row = [age]
@@ -281,7 +281,7 @@ def statistics() -> None:
             query, shop_memories(), workspace_id=workspace_id, current_time=NOW - timedelta(hours=hours_ago)
         )
 
-    rows = []
+    rows: list[list[str]] = []
     views: list[tuple[str | None, int | None]] = [
         (None, None),
         ("development", None),

@@ -130,14 +130,15 @@ def finite(component: float) -> float:
 
 def calculate_memory_score(item: Any, config: Any, now: datetime) -> float:
     """The weighted sum, clamped to [0, 1]; written to the memory together with its freshness."""
-    item.freshness_score = fresh = freshness(item.timestamp, config.freshness_half_life_hours, now)
-    score = (
+    fresh = freshness(item.timestamp, config.freshness_half_life_hours, now)
+    score: float = (
         finite(item.relevance_score) * config.relevance_weight
         + finite(item.importance_score) * config.importance_weight
         + fresh * config.freshness_weight
     )
     if not 0.0 <= score <= 1.0:  # also true of NaN, which is what infinity - infinity gives
         score = 1.0 if score > 1.0 else 0.0
+    item.freshness_score = fresh
     item.combined_score = score
     return score
 

@@ -255,7 +255,9 @@ queries = st.one_of(
 )
 
 lengths = st.one_of(st.none(), st.integers(0, 12), st.floats(0.0, 12.0), st.just(10**15))
-sequences = st.one_of(st.lists(st.just("a turn"), max_size=9), st.lists(st.just({}), max_size=9).map(tuple))
+sequences: st.SearchStrategy[Any] = st.one_of(
+    st.lists(st.just("a turn"), max_size=9), st.lists(st.just({}), max_size=9).map(tuple)
+)
 truths = st.one_of(st.none(), st.booleans(), st.sampled_from([0, 1, "", "yes", [], [0], 0.0]))
 
 

@@ -38,7 +38,8 @@ def test_members_work_as_strings() -> None:
     assert strings == [MemoryTier.RAG, QueryComplexity.EXPERT]
     assert isinstance(MemoryTier.RAG, str)
     assert {"rag": 1}[MemoryTier.RAG] == 1
-    assert {MemoryTier.RAG: 1}["rag"] == 1
+    by_member: dict[str, int] = {MemoryTier.RAG: 1}
+    assert by_member["rag"] == 1
     assert (MemoryTier("rag"), QueryComplexity("expert")) == (MemoryTier.RAG, QueryComplexity.EXPERT)
 
 
@@ -194,20 +195,20 @@ def test_every_field_can_be_assigned() -> None:
 class Borrowed:
     """An object of a class that is no dataclass and has the attributes as class attributes in part."""
 
-    user_id = None
+    user_id: str | None = None
     importance_score = 0.5
     freshness_score = 1.0
     combined_score = 0.0
     token_count = 0
     access_count = 0
-    last_accessed = None
+    last_accessed: datetime | None = None
     promotion_score = 0.0
 
     def __init__(self, memory_id: str, **fields: Any) -> None:
         self.memory_id = memory_id
         self.text = "some text"
         self.tier: Any = "project"
-        self.timestamp = None
+        self.timestamp: datetime | None = None
         self.metadata: dict[str, Any] = {}
         self.relevance_score: Any = 0.5
         vars(self).update(fields)

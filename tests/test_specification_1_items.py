@@ -72,7 +72,7 @@ class Computed(MemoryItem):
     """One whose relevance is computed, and remembers what was assigned."""
 
     @property
-    def relevance_score(self) -> float:  # type: ignore[override]
+    def relevance_score(self) -> float:
         return float(self.metadata.get("relevance", 0.1))
 
     @relevance_score.setter
@@ -99,7 +99,8 @@ def test_it_is_a_dataclass_with_the_documented_fields(kind: type[Any]) -> None:
     names = [each.name for each in dataclasses.fields(kind)]
     assert names[: len(NAMES)] == NAMES
     assert names[len(NAMES) :] == {Extended: ["source", "links"], Slotted: ["source"]}.get(kind, [])
-    assert kind.__match_args__[: len(NAMES)] == tuple(NAMES)
+    arguments: tuple[str, ...] = vars(kind).get("__match_args__", MemoryItem.__match_args__)
+    assert arguments[: len(NAMES)] == tuple(NAMES)
 
 
 def test_the_fields_describe_themselves_as_a_dataclass_would() -> None:
@@ -207,12 +208,13 @@ def test_equality(kind: type[Any]) -> None:
     item = make(kind)
     assert item == make(kind)
     assert not item != make(kind)  # noqa: SIM202 - both operators are under test
-    for name, other in [
+    others: list[tuple[str, Any]] = [
         *(("memory_id", "x"), ("text", "x"), ("tier", "rag"), ("timestamp", None), ("user_id", None)),
         *(("metadata", {}), ("relevance_score", 0.8), ("importance_score", 0.8), ("freshness_score", 0.8)),
         *(("combined_score", 0.8), ("token_count", 8), ("access_count", 8), ("last_accessed", None)),
         ("promotion_score", 0.8),
-    ]:
+    ]
+    for name, other in others:
         changed = make(kind, **{name: other})
         assert item != changed, name
         assert not item == changed, name  # noqa: SIM201 - both operators are under test
@@ -321,7 +323,7 @@ def test_every_kind_is_allocated_scored_and_evaluated(kind: type[Any]) -> None:
 def test_a_property_is_read_instead_of_the_field() -> None:
     class Doubled(MemoryItem):
         @property
-        def text(self) -> str:  # type: ignore[override]
+        def text(self) -> str:
             return "x" * 80
 
         @text.setter

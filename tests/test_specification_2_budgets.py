@@ -38,7 +38,7 @@ def test_halves_go_to_the_even_neighbour(total: int, budget: int) -> None:
 
 def test_tier_and_level_may_be_strings() -> None:
     config = WorkspaceConfig("w")
-    assert config.get_tier_budget("long_term", "complex") == 2458  # type: ignore[arg-type]
+    assert config.get_tier_budget("long_term", "complex") == 2458
 
 
 def test_a_level_missing_from_a_dict_counts_as_one() -> None:

@@ -136,6 +136,15 @@ def test_near_misses(allocator: MemoryBudgetAllocator, query: str) -> None:
     assert allocator.analyze_query_complexity(query)["points"] == 0
 
 
+@pytest.mark.parametrize(
+    ("query", "points"),
+    [("size", 2), ("size!", 2), ("sizes", 0), ("sizing", 0), ("sized", 0), ("resize", 2), ("resizing", 2)],
+)
+def test_only_long_keywords_match_other_endings(query: str, points: int) -> None:
+    allocator = MemoryBudgetAllocator(complexity=ComplexityRules(expert_keywords=("size", "resize")))
+    assert allocator.analyze_query_complexity(query)["points"] == points
+
+
 def test_at_most_three_points_for_domain_keywords(allocator: MemoryBudgetAllocator) -> None:
     query = "consensus sharding replication concurrency"
     assert details(allocator, query) == ["consensus", "sharding", "replication"]

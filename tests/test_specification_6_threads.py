@@ -195,7 +195,7 @@ class Foreign:
 
 def test_foreign_memories_give_the_same_results_under_threads(now: datetime) -> None:
     allocator = MemoryBudgetAllocator(log_allocations=False)
-    shared = [Foreign(f"m{i}", relevance_score=i * 7 % 13 / 13) for i in range(30)]
+    shared: list[Any] = [Foreign(f"m{i}", relevance_score=i * 7 % 13 / 13) for i in range(30)]
     alone = comparable(allocator.allocate_memory_budget(QUERY, shared, current_time=now))
 
     def work(_: int) -> list[Any]:

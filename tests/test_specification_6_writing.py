@@ -204,7 +204,7 @@ def test_a_foreign_memory_that_cannot_be_written_undoes_everything(refused: str)
 def test_undoing_goes_in_reverse_order() -> None:
     Recording.written = []
     try:
-        items = [Recording("a"), Recording("b"), Stubborn("c")]
+        items: list[Any] = [Recording("a"), Recording("b"), Stubborn("c")]
         Recording.written.clear()
         with pytest.raises(Exception, match="c"):
             MemoryBudgetAllocator().allocate_memory_budget("", items)
@@ -219,9 +219,11 @@ def test_undoing_goes_in_reverse_order() -> None:
 
 def test_statistics_count_only_what_succeeded() -> None:
     allocator = MemoryBudgetAllocator()
-    allocator.allocate_memory_budget("", [Foreign("fine")])
+    fine: Any = Foreign("fine")
+    allocator.allocate_memory_budget("", [fine])
+    bad: Any = Foreign("bad", token_count=-1)
     with pytest.raises(MemoryBudgetError):
-        allocator.allocate_memory_budget("", [Foreign("bad", token_count=-1)])
+        allocator.allocate_memory_budget("", [bad])
     assert allocator.get_allocation_statistics()["total_allocations"] == 1
 
 
@@ -239,7 +241,7 @@ def test_a_list_that_changes_while_it_is_read() -> None:
 
     class Meddling(Foreign):
         @property
-        def relevance_score(self) -> float:  # type: ignore[override]
+        def relevance_score(self) -> float:
             items.clear()
             return 0.5
 

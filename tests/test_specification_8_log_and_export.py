@@ -70,7 +70,7 @@ def test_nothing_is_formatted_when_the_level_is_off() -> None:
 
     def counting(*arguments: object, **options: object) -> logging.LogRecord:
         made.append(arguments)
-        return before(*arguments, **options)  # type: ignore[arg-type]
+        return before(*arguments, **options)
 
     logger = logging.getLogger(LOGGER)
     logging.setLogRecordFactory(counting)

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Conversation", "DataError", "Message", "Question", "conversation_files", "read_conversation"]
-
-Expected = TypeVar("Expected")
 
 TEXTS = ".json.gz"
 ARRAYS = ".npz"
@@ -94,18 +92,18 @@ def read_conversation(texts: Path, arrays: Path) -> Conversation:
     Raises:
         DataError: a file cannot be read or does not have the format.
     """
-    document = _expect(_read_json(texts), dict, str(texts))
+    document = _object(_read_json(texts), str(texts))
     messages = tuple(
         _message(entry, f"{texts}: items[{position}]")
-        for position, entry in enumerate(_get(document, "items", list, str(texts)))
+        for position, entry in enumerate(_array(document, "items", str(texts)))
     )
     positions = {message.message_id: position for position, message in enumerate(messages)}
     if len(positions) != len(messages):
         raise DataError(f"{texts}: two items have the same id")
-    entries = _get(document, "questions", list, str(texts))
+    entries = _array(document, "questions", str(texts))
     cosines = _read_cosines(arrays, (len(entries), len(messages)))
     return Conversation(
-        name=_get(document, "conversation", str, str(texts)),
+        name=_text(document, "conversation", str(texts)),
         now=_moment(document, "now", str(texts)),
         messages=messages,
         questions=tuple(
@@ -145,50 +143,63 @@ def _read_cosines(path: Path, shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _message(entry: object, where: str) -> Message:
-    fields = _expect(entry, dict, where)
-    tokens = _get(fields, "tokens", int, where)
-    if isinstance(tokens, bool) or tokens < 1:
+    fields = _object(entry, where)
+    tokens = _value(fields, "tokens", where)
+    if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise DataError(f"{where}: 'tokens' must be a whole number of at least 1, got {shown(tokens)}")
     return Message(
-        message_id=_get(fields, "id", str, where),
-        text=_get(fields, "text", str, where),
+        message_id=_text(fields, "id", where),
+        text=_text(fields, "text", where),
         tokens=tokens,
         timestamp=_moment(fields, "ts", where),
     )
 
 
 def _question(entry: object, cosines: Sequence[float], positions: dict[str, int], where: str) -> Question:
-    fields = _expect(entry, dict, where)
+    fields = _object(entry, where)
     evidence: set[int] = set()
-    for message_id in _get(fields, "evidence", list, where):
+    for message_id in _array(fields, "evidence", where):
         if not isinstance(message_id, str) or message_id not in positions:
             raise DataError(f"{where}: evidence {shown(message_id)} is the id of no item")
         evidence.add(positions[message_id])
     return Question(
-        question_id=_get(fields, "id", str, where),
-        text=_get(fields, "text", str, where),
+        question_id=_text(fields, "id", where),
+        text=_text(fields, "text", where),
         evidence=frozenset(evidence),
         cosines=tuple(cosines),
     )
 
 
+def _object(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: must be an object, got {shown(value)}")
+    return cast("dict[str, Any]", value)
+
+
+def _value(fields: dict[str, Any], key: str, where: str) -> Any:
+    if key not in fields:
+        raise DataError(f"{where}: has no {key!r}")
+    return fields[key]
+
+
+def _array(fields: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = _value(fields, key, where)
+    if not isinstance(value, list):
+        raise DataError(f"{where}: {key!r} must be an array, got {shown(value)}")
+    return value
+
+
+def _text(fields: dict[str, Any], key: str, where: str) -> str:
+    value = _value(fields, key, where)
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {key!r} must be a string, got {shown(value)}")
+    return value
+
+
 def _moment(fields: dict[str, Any], key: str, where: str) -> datetime:
-    text = _get(fields, key, str, where)
+    text = _text(fields, key, where)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise DataError(f"{where}: {key!r} must be an ISO time, got {shown(text)}") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _get(fields: dict[str, Any], key: str, kind: type[Expected], where: str) -> Expected:
-    if key not in fields:
-        raise DataError(f"{where}: has no {key!r}")
-    return _expect(fields[key], kind, f"{where}: {key!r}")
-
-
-def _expect(value: Any, kind: type[Expected], where: str) -> Expected:
-    names = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
-    if not isinstance(value, kind):
-        raise DataError(f"{where} must be {names[kind]}, got {shown(value)}")
-    return value

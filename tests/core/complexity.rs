@@ -6,8 +6,9 @@ use proptest::prelude::*;
 /// The matching rules once more, on characters and without any cleverness.
 mod naive {
     fn white(character: char) -> bool {
-        "\t\n\u{b}\u{c}\r\u{1c}\u{1d}\u{1e}\u{1f} \u{85}\u{a0}\u{1680}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}"
-            .contains(character)
+        ('\t'..='\r').contains(&character)
+            || ('\u{1c}'..=' ').contains(&character)
+            || "\u{85}\u{a0}\u{1680}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}".contains(character)
             || ('\u{2000}'..='\u{200a}').contains(&character)
     }
 
@@ -150,8 +151,6 @@ fn small_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     #[test]
     fn default_keywords_are_found_as_the_slow_matcher_finds_them(query in query()) {
         let rules = all_domain_points();
@@ -173,7 +172,10 @@ proptest! {
             .filter(|keyword| seen.insert(keyword.to_ascii_lowercase().replace(['-', ' '], "")))
             .collect();
         let rules = Rules {
-            expert_keywords: keywords, complex_keywords: vec![], domain_keywords: vec![], ..Rules::default()
+            expert_keywords: keywords,
+            complex_keywords: vec![],
+            domain_keywords: vec![],
+            ..Rules::default()
         };
         let scanner = Scanner::new(rules.clone()).unwrap();
         let analysis = scanner.analyze(&text, &ContextSignals::default());
@@ -189,10 +191,14 @@ proptest! {
         requires_retrieval: bool,
         points in prop::array::uniform6(prop_oneof![0..4_u32, Just(u32::MAX)]),
     ) {
-        let [expert_points, complex_points, domain_points, domain_points_limit, turn_points, retrieval_points] =
-            points;
+        let [expert, complex, domain, domain_limit, turn, retrieval] = points;
         let rules = Rules {
-            expert_points, complex_points, domain_points, domain_points_limit, turn_points, retrieval_points,
+            expert_points: expert,
+            complex_points: complex,
+            domain_points: domain,
+            domain_points_limit: domain_limit,
+            turn_points: turn,
+            retrieval_points: retrieval,
             ..Rules::default()
         };
         let scanner = Scanner::new(rules).unwrap();

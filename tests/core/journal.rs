@@ -185,7 +185,7 @@ fn readers_see_order_and_can_trust_completeness() {
         cleaner.join().unwrap();
         reader.join().unwrap()
     });
-    println!("{trusted} snapshots called themselves complete");
+    assert!(trusted > 0, "not one snapshot called itself complete: nothing was checked");
 }
 
 /// Proves: clearing drops what it clears, also what is being pushed meanwhile.

@@ -87,7 +87,9 @@ proptest! {
     ) {
         let mut sums = Sums::default();
         for &value in &values {
-            let tiers = [TierObservation { tokens_used: value, memories_selected: 1, ..Default::default() }; 4];
+            let tier =
+                TierObservation { tokens_used: value, memories_selected: 1, ..Default::default() };
+            let tiers = [tier; 4];
             sums.add(&Observation { level: Level::Simple, processing_nanoseconds: value, tiers });
         }
         let number = values.len() as f64;

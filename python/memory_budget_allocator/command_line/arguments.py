@@ -167,12 +167,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
+    commands: argparse._SubParsersAction[_Parser],  # pyright: ignore[reportPrivateUsage]
     name: str,
     summary: str,
     epilog: str,
     function: str | None,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     parser = commands.add_parser(
         name,
         help=summary,

@@ -22,7 +22,7 @@ STANDARD_INPUT = "-"
 
 _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 
-_TOKEN = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")[ \t\n\r]*(?P<colon>:?)|[-+.\w]+')
+_TOKEN = re.compile(r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")[ \t\n\r]*(?P<colon>:?)|[-+.\w]+')
 """A string with the colon that makes it a key, or a number or literal."""
 
 

@@ -27,6 +27,8 @@ __all__ = [
 
 PROGRAM = "memory-budget"
 
+PIECE = 1 << 15
+
 _ESCAPED_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What JSON allows as it is and yet must not reach a terminal (control characters, line separators) or cannot
 be encoded (lone surrogates)."""
@@ -54,7 +56,9 @@ def write_json(document: object) -> None:
 
 def _write(stream: TextIO, text: str) -> None:
     try:
-        stream.write(text)
+        # In pieces: with PYTHONUNBUFFERED, Python does not notice a pipe that closes during one large write.
+        for start in range(0, len(text), PIECE):
+            stream.write(text[start : start + PIECE])
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -2,15 +2,15 @@
 //! read without being drained.
 //!
 //! Every push draws a ticket, and the ticket names its slot: `ticket % limit` in a bounded journal,
-//! the ticket itself in an unlimited one. A slot only ever goes from an older ticket to a newer one,
-//! so a writer that was overtaken by a whole round finds its entry already out of date and leaves
-//! it out. [`Journal::clear`] raises a mark below which tickets count for nothing, sweeps their slots,
-//! then raises a second mark that spares readers the swept part. Slots live in segments that double in size and are made at first use; only making one
-//! can make another writer wait.
+//! the ticket itself in an unlimited one. Among entries, a slot only goes from an older ticket to a
+//! newer one, so a writer that was overtaken by a whole round finds its entry out of date already
+//! and leaves it out. [`Journal::clear`] raises a mark below which tickets count for nothing, sweeps
+//! their slots, then raises a second mark that spares readers the swept part. Slots live in segments
+//! that double in size and are made at first use; only making one can make another writer wait.
 //!
 //! Whoever finds that an entry's time is over (it is pushed out, cleared, or overtaken) notes its
-//! stamp before acting on that. A reader that misses an entry therefore also sees the note, which is
-//! what makes [`Journal::complete_since`] reliable after [`Journal::snapshot`].
+//! stamp before acting on that. A reader that misses an entry therefore also sees the note, which
+//! is what makes [`Journal::complete_since`] reliable after [`Journal::snapshot`].
 
 use std::sync::Arc;
 
