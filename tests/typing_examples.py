@@ -45,8 +45,8 @@ class Foreign:
 
     memory_id: str
     text: str
-    tier: MemoryTier
-    timestamp: datetime | None = None
+    tier: str
+    timestamp: datetime
     relevance_score: float = 0.0
     importance_score: float = 0.5
     freshness_score: float = 1.0
@@ -66,7 +66,7 @@ def items() -> list[MemoryLike]:
     note = Note("m3", "text", MemoryTier.RAG, None, author="me")
     shout = Shout("m4", "text", MemoryTier.PROJECT, NOW)
     shout.loud()
-    return [item, changed, note, shout, Foreign("m5", "text", MemoryTier.LONG_TERM)]
+    return [item, changed, note, shout, Foreign("m5", "text", "long_term", NOW)]
 
 
 def allocate() -> SelectedMemory:

@@ -5,7 +5,7 @@ that grows with the complexity of the query; the best memories by relevance, imp
 are packed into it. Start with `MemoryBudgetAllocator`.
 """
 
-from memory_budget_allocator._core import Allocation, __version__
+from memory_budget_allocator._core import Allocation, TierAllocation, __version__
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "PromotionResult",
     "QueryComplexity",
     "SelectedMemory",
+    "TierAllocation",
     "TierChange",
     "TierChangeOutcome",
     "TierMove",

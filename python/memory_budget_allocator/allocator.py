@@ -434,13 +434,13 @@ def _log(allocation: Allocation) -> None:
         allocation.processing_time_ms,
     )
     if logger.isEnabledFor(logging.DEBUG):
-        for tier, used, budget, percent, selected, available in allocation.tier_summaries:
+        for name, tier in allocation.tiers.items():
             logger.debug(
                 "Tier %s: %d/%d tokens (%.2f%% utilized), %d/%d memories",
-                tier,
-                used,
-                budget,
-                percent,
-                selected,
-                available,
+                name.value,
+                tier.used,
+                tier.budget,
+                tier.utilization,
+                len(tier),
+                tier.available,
             )

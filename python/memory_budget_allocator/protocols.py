@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from memory_budget_allocator.levels import MemoryTier
-
 __all__ = ["MemoryLike"]
 
 
@@ -17,15 +15,40 @@ class MemoryLike(Protocol):
     """An object with the attributes of a memory.
 
     `MemoryItem` is one. Objects of other classes are accepted wherever memories are, through a slower
-    door: their attributes are read and checked in every call and written with ``setattr``.
+    door: their attributes are read and checked in every call and written with ``setattr``. What is only
+    read is stated as a property, so that a narrower type (a `MemoryTier` for ``tier``) is fine.
     """
 
-    memory_id: str
-    text: str
-    tier: MemoryTier
-    timestamp: datetime | None
-    relevance_score: float
-    importance_score: float
+    @property
+    def memory_id(self) -> str:
+        """Identifier, chosen by the caller."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The memory's content."""
+        ...
+
+    @property
+    def tier(self) -> str:
+        """A `MemoryTier` or its string value; assigned by `apply_tier_changes` alone."""
+        ...
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When the memory was created; naive means UTC."""
+        ...
+
+    @property
+    def relevance_score(self) -> float:
+        """Similarity to the query, usually 0 to 1."""
+        ...
+
+    @property
+    def importance_score(self) -> float:
+        """Intrinsic importance, usually 0 to 1."""
+        ...
+
     freshness_score: float
     combined_score: float
     token_count: int

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_tier_changes"]
 
+TIER = "tier"
+
 
 def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
     """See `MemoryBudgetAllocator.apply_tier_changes`. Either every move is made or none."""
@@ -67,10 +69,10 @@ def _move(moves: list[tuple[MemoryLike, MemoryTier]]) -> None:
     for item, target in moves:
         try:
             earlier = item.tier
-            item.tier = target
+            setattr(item, TIER, target)  # the protocol states the tier as read-only
         except BaseException as error:
             for done, tier in reversed(moved):
-                done.tier = tier
+                setattr(done, TIER, tier)
             if isinstance(error, Exception):
                 raise ItemTypeError(
                     f"memory {shown(item.memory_id)}: writing tier failed: {error}"

@@ -63,7 +63,7 @@ class _Verdict:
 def _verdicts(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[_Verdict]]:
     """Every memory by tier, in the order in which they were tried."""
     taken = set(allocation.selected_positions)
-    left: dict[TierName, int] = {tier: budget for tier, _, budget, *_ in allocation.tier_summaries}
+    left: dict[TierName, int] = {name.value: tier.budget for name, tier in allocation.tiers.items()}
     verdicts: dict[TierName, list[_Verdict]] = {tier: [] for tier in left}
     order = sorted(range(len(items)), key=lambda position: (-items[position].combined_score, position))
     for position in order:

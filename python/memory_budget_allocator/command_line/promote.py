@@ -63,13 +63,7 @@ def _report(result: PromotionResult, workspace: str, config: WorkspaceConfig, sc
     for heading, group in (("up", result["promotions"]), ("down", result["demotions"])):
         if group:
             rows += [[heading], *map(_row, group)]
-    columns = [
-        Column("MOVE", least=10),
-        Column("FROM"),
-        Column("TO"),
-        Column("COMBINED", right=True),
-        Column("WHY", least=20),
-    ]
+    columns = [Column("MOVE", least=10), Column("FROM"), Column("TO"), Column("WHY")]
     yield from table(columns, rows, width)
     yield ""
     stay = total - len(changes)
@@ -81,6 +75,5 @@ def _row(change: TierChange) -> Sequence[str]:
         f"  {displayable(change['memory_id'][:500])}",
         change["current_tier"],
         change["target_tier"],
-        f"{change['combined_score']:.4f}",
         change["reason"],
     )

@@ -4,39 +4,63 @@ use std::sync::Arc;
 
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::record::Record;
 use crate::vocabulary;
 
+/// Where the memories of an allocation came from, and what is needed to hand them out.
+pub enum Holder {
+    /// The caller's own objects, and the texts of the selected ones as the call read them.
+    Items { memories: Py<PyTuple>, texts: Vec<Py<PyString>> },
+}
+
 /// The outcome of one allocation.
 ///
-/// Holds the plan and the caller's own memories; `to_dict()` makes the documented result.
+/// Light: holds the plan and the caller's own memories, and hands out what is asked for. Iterating
+/// and `len()` go over the selected memories.
 #[pyclass(frozen, module = "memory_budget_allocator")]
 pub struct Allocation {
     pub record: Arc<Record>,
-    /// Full texts of the selected memories, as they were when the call read them.
-    pub texts: Vec<Py<PyString>>,
-    /// The candidates, in the caller's order.
-    pub memories: Py<PyTuple>,
+    pub holder: Holder,
     /// Components that counted as 0.0: how many, and the id and field of the first.
     pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
+}
+
+impl Allocation {
+    /// The selected memories of one part of the plan.
+    fn memories<'py>(
+        &self,
+        py: Python<'py>,
+        range: std::ops::Range<usize>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let Holder::Items { memories, .. } = &self.holder;
+        let memories = memories.bind(py);
+        let selected = PyList::empty(py);
+        for selection in &self.record.plan.selected[range] {
+            selected.append(memories.get_borrowed_item(selection.index as usize)?)?;
+        }
+        Ok(selected)
+    }
+
+    fn everything(&self) -> std::ops::Range<usize> {
+        0..self.record.plan.selected.len()
+    }
 }
 
 #[pymethods]
 impl Allocation {
     /// The documented result: plain, JSON-serialisable, made anew by every call.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.record.result(py, &self.texts)
+        let Holder::Items { texts, .. } = &self.holder;
+        self.record.result(py, texts)
     }
 
     /// The selected memories themselves: by tier, then by score.
     #[getter]
-    fn selected<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let memories = self.memories.bind(py);
-        let rows = self.record.plan.selected.iter().map(|selected| selected.index as usize);
-        rows.map(|row| memories.get_item(row)).collect()
+    fn selected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.memories(py, self.everything())
     }
 
     /// Positions of the selected memories in the caller's sequence, in the order of `selected`.
@@ -45,16 +69,49 @@ impl Allocation {
         self.record.plan.selected.iter().map(|selected| selected.index).collect()
     }
 
+    /// What each tier got: a dict from `MemoryTier` (or its string value) to `TierAllocation`.
+    #[getter]
+    fn tiers<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let tiers = PyDict::new(py);
+        for tier in Tier::ALL {
+            let allocation = slf.clone().unbind();
+            tiers.set_item(
+                vocabulary::tier_member(py, tier)?,
+                TierAllocation { allocation, tier },
+            )?;
+        }
+        Ok(tiers)
+    }
+
     /// The query's complexity, a `QueryComplexity`.
     #[getter]
     fn complexity(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         vocabulary::level_member(py, self.record.plan.level)
     }
 
+    /// The query.
+    #[getter]
+    fn query(&self, py: Python<'_>) -> Py<PyString> {
+        self.record.query.clone_ref(py)
+    }
+
     /// The workspace id that was asked for.
     #[getter]
     fn workspace_id(&self, py: Python<'_>) -> Py<PyString> {
         self.record.workspace_id.clone_ref(py)
+    }
+
+    /// The project id that was asked for, or None.
+    #[getter]
+    fn project_id(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        self.record.project_id.as_ref().map(|id| id.clone_ref(py))
+    }
+
+    /// Where the configuration came from: "project", "workspace" or "default".
+    #[getter]
+    fn config_scope(&self, py: Python<'_>) -> Py<PyString> {
+        self.record.config_scope.clone_ref(py)
     }
 
     /// Tokens of all selected memories.
@@ -69,18 +126,6 @@ impl Allocation {
         self.record.processing_time_ms()
     }
 
-    /// One line per tier, in tier order: name, tokens used, budget, utilization in percent,
-    /// memories selected, memories available.
-    #[getter]
-    fn tier_summaries(&self) -> Vec<(&'static str, u64, u64, f64, usize, usize)> {
-        let summary = |tier: Tier| {
-            let plan = &self.record.plan.tiers[tier.index()];
-            let percent = plan.utilization_pct();
-            (tier.name(), plan.used, plan.budget, percent, plan.selected(), plan.available)
-        };
-        Tier::ALL.map(summary).to_vec()
-    }
-
     /// Components that were NaN or infinite and counted as 0.0: how many, and the id and field of
     /// the first; None if there was none.
     #[getter]
@@ -91,6 +136,10 @@ impl Allocation {
 
     fn __len__(&self) -> usize {
         self.record.plan.selected.len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.selected(py)?.try_iter()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -106,7 +155,104 @@ impl Allocation {
         ))
     }
 
+    /// The allocation as an HTML table, for notebooks.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let module = slf.py().import("memory_budget_allocator.notebook")?;
+        module.getattr("allocation_as_html")?.call1((slf,))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.memories)
+        let Holder::Items { memories, .. } = &self.holder;
+        visit.call(memories)
+    }
+}
+
+/// What one tier got in an allocation.
+#[pyclass(frozen, module = "memory_budget_allocator")]
+pub struct TierAllocation {
+    allocation: Py<Allocation>,
+    tier: Tier,
+}
+
+impl TierAllocation {
+    fn plan(&self) -> &memory_budget_core::plan::TierPlan {
+        &self.allocation.get().record.plan.tiers[self.tier.index()]
+    }
+}
+
+#[pymethods]
+impl TierAllocation {
+    /// The tier, a `MemoryTier`.
+    #[getter]
+    fn tier(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        vocabulary::tier_member(py, self.tier)
+    }
+
+    /// Tokens the tier may use.
+    #[getter]
+    fn budget(&self) -> u64 {
+        self.plan().budget
+    }
+
+    /// Tokens its selection uses; never above `budget`.
+    #[getter]
+    fn used(&self) -> u64 {
+        self.plan().used
+    }
+
+    /// `budget - used`.
+    #[getter]
+    fn remaining(&self) -> u64 {
+        self.plan().budget - self.plan().used
+    }
+
+    /// Used tokens in percent of the budget, two decimals; 0.0 for a budget of zero.
+    #[getter]
+    fn utilization(&self) -> f64 {
+        self.plan().utilization_pct()
+    }
+
+    /// How many memories the tier had to choose from.
+    #[getter]
+    fn available(&self) -> usize {
+        self.plan().available
+    }
+
+    /// The selected memories themselves, best score first.
+    #[getter]
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.allocation.get().memories(py, self.plan().range.clone())
+    }
+
+    /// Positions of the selected memories in the caller's sequence, in the order of `items`.
+    #[getter]
+    fn positions(&self) -> Vec<u32> {
+        let plan = &self.allocation.get().record.plan;
+        plan.selected[self.plan().range.clone()].iter().map(|selected| selected.index).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.plan().selected()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.items(py)?.try_iter()
+    }
+
+    fn __repr__(&self) -> String {
+        let plan = self.plan();
+        format!(
+            "<TierAllocation {} memories={}/{} tokens={}/{} ({:.2}%)>",
+            self.tier.name(),
+            plan.selected(),
+            plan.available,
+            plan.used,
+            plan.budget,
+            plan.utilization_pct(),
+        )
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.allocation)
     }
 }

@@ -10,7 +10,7 @@ use memory_budget_core::score::{Scores, combined, finite_or_zero};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, Holder};
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::datetime;
 use crate::door::{
@@ -86,7 +86,8 @@ pub fn allocate<'py>(
         processing_ns: AtomicU64::new(0),
     };
     drop(snapshot);
-    Ok(Allocation { record: Arc::new(record), texts, memories: memories.unbind(), non_finite })
+    let holder = Holder::Items { memories: memories.unbind(), texts };
+    Ok(Allocation { record: Arc::new(record), holder, non_finite })
 }
 
 /// Entries of the selected memories, access counts still to come, and their full texts.

@@ -24,7 +24,7 @@ mod workspace;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::allocation::Allocation;
+    use crate::allocation::{Allocation, TierAllocation};
     #[pymodule_export]
     use crate::allocator::{allocate, calculate_score};
     #[pymodule_export]

@@ -1,0 +1,45 @@
+"""The page about the command line shows what really happens."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from memory_budget_allocator.command_line import main
+
+PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
+FILES = re.compile(r"^`([\w.-]+)`[^\n]*:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCKS = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMANDS = re.compile(r"^\$ memory-budget ([^\n]*)\n(.*?)(?=^\$ |\Z)", re.DOTALL | re.MULTILINE)
+
+
+def examples() -> list[tuple[str, str]]:
+    page = PAGE.read_text(encoding="utf-8")
+    return [example for block in BLOCKS.findall(page) for example in COMMANDS.findall(block)]
+
+
+def test_the_page_has_examples_of_every_command() -> None:
+    shown = " ".join(command for command, _ in examples())
+    for command in ("allocate ", "complexity ", "promote ", "config check ", "config show "):
+        assert command in shown
+
+
+@pytest.mark.parametrize(("command", "output"), examples(), ids=[command for command, _ in examples()])
+def test_example(
+    command: str,
+    output: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, content in FILES.findall(PAGE.read_text(encoding="utf-8")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    code = main(shlex.split(command))
+    shown = capsys.readouterr()
+    assert shown.out + shown.err == output
+    assert code == (1 if shown.err else 0)
