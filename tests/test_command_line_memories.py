@@ -98,7 +98,7 @@ def test_null_is_unknown(tmp_path: Path) -> None:
 
 def test_which_memories_have_no_score(tmp_path: Path) -> None:
     path = tmp_path / "memories"
-    path.write_text(f"{LINE}\n{with_field(chr(34) + 'combined_score' + chr(34) + ': 0.5')}\n")
+    path.write_text("\n".join([LINE, with_field('"combined_score": 0.5')]))
     found = read_memories(str(path))
     assert found.unscored == found.items[:1]
 

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["allocation_as_html"]
 
-BAR = '<div style="background:#ddd;width:8em"><div style="background:#4a7;height:.8em;width:{:.2f}%"></div></div>'
+BAR = (
+    '<div style="background:#ddd;width:8em">'
+    '<div style="background:#4a7;height:.8em;width:{:.2f}%"></div></div>'
+)
 
 
 def allocation_as_html(allocation: Allocation) -> str:
