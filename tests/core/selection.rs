@@ -1,5 +1,7 @@
 //! Invariants of scoring, packing and promotion over arbitrary columns.
 
+#![expect(clippy::cast_possible_truncation)] // a few hundred rows
+
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{NO_TIME, freshness, recency};

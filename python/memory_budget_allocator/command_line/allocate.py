@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memory_budget_allocator.results import AllocationResult, TierName
     from memory_budget_allocator.workspace import WorkspaceConfig
 
-__all__ = ["run_allocate"]
+__all__ = ["Verdict", "run_allocate", "verdicts_of"]
 
 LEFT_OUT_SHOWN = 10
 """Memories of a tier that are listed as left out unless all are asked for."""
@@ -47,11 +47,11 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         write_json(result)
         return
     config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
-    write_lines(_report(result, _verdicts(items, allocation), config, list_all=arguments.all))
+    write_lines(_report(result, verdicts_of(items, allocation), config, list_all=arguments.all))
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class Verdict:
     """What became of one memory."""
 
     item: MemoryItem
@@ -60,16 +60,16 @@ class _Verdict:
     """Tokens its tier still had when its turn came."""
 
 
-def _verdicts(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[_Verdict]]:
+def verdicts_of(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[Verdict]]:
     """Every memory by tier, in the order in which they were tried."""
     taken = set(allocation.selected_positions)
     left: dict[TierName, int] = {name.value: tier.budget for name, tier in allocation.tiers.items()}
-    verdicts: dict[TierName, list[_Verdict]] = {tier: [] for tier in left}
+    verdicts: dict[TierName, list[Verdict]] = {tier: [] for tier in left}
     order = sorted(range(len(items)), key=lambda position: (-items[position].combined_score, position))
     for position in order:
         item = items[position]
         tier: TierName = item.tier.value
-        verdicts[tier].append(_Verdict(item, position in taken, left[tier]))
+        verdicts[tier].append(Verdict(item, position in taken, left[tier]))
         if position in taken:
             left[tier] -= item.token_count
     return verdicts
@@ -77,7 +77,7 @@ def _verdicts(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierN
 
 def _report(
     result: AllocationResult,
-    verdicts: dict[TierName, list[_Verdict]],
+    verdicts: dict[TierName, list[Verdict]],
     config: WorkspaceConfig,
     *,
     list_all: bool,
@@ -135,7 +135,7 @@ def _tiers(result: AllocationResult, width: int) -> list[str]:
     return table(columns, rows, width)
 
 
-def _taken(verdicts: dict[TierName, list[_Verdict]], config: WorkspaceConfig, width: int) -> list[str]:
+def _taken(verdicts: dict[TierName, list[Verdict]], config: WorkspaceConfig, width: int) -> list[str]:
     groups = {tier: [each.item for each in tried if each.taken] for tier, tried in verdicts.items()}
     items = [item for group in groups.values() for item in group]
     if not items:
@@ -160,7 +160,7 @@ def _taken(verdicts: dict[TierName, list[_Verdict]], config: WorkspaceConfig, wi
 
 
 def _left_out(
-    result: AllocationResult, verdicts: dict[TierName, list[_Verdict]], width: int, most: int | None
+    result: AllocationResult, verdicts: dict[TierName, list[Verdict]], width: int, most: int | None
 ) -> list[str]:
     columns = [Column("LEFT OUT", least=10), Column("SCORE", right=True), Column("WHY")]
     rows: list[Sequence[str]] = []
@@ -178,7 +178,7 @@ def _left_out(
     return table(columns, rows, width)
 
 
-def _reason(verdict: _Verdict, budget: int) -> str:
+def _reason(verdict: Verdict, budget: int) -> str:
     if budget == 0:
         return f"tier budget is 0: needs {verdict.item.token_count}"
     return f"does not fit: needs {verdict.item.token_count}, {verdict.left} left of {budget}"

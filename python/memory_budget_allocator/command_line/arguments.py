@@ -50,7 +50,7 @@ its score, and what was left out and why. Nothing is written to the file.
 examples:
   {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
   {PROGRAM} allocate all.json --query "Why?" --workspace research --json
-  {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < memory.jsonl
+  {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < all.jsonl
 
 {_EXIT_CODES}
 """

@@ -48,7 +48,7 @@ def _packaged() -> Mapping[str, Settings]:
 
 
 def _problems_by_section(document: Document) -> list[str]:
-    """The first problem of each top-level section, in the order of the file."""
+    """The first problem of each top-level section, in the order of the file; overrides come last."""
     root = document.root
     if not isinstance(root, MappingNode):
         return []

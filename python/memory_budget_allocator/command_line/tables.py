@@ -83,6 +83,5 @@ def bar(part: int, whole: int, length: int) -> str:
 
 def number(value: float) -> str:
     """A setting as people write it: 8192, 0.3, 168."""
-    return (
-        str(int(value)) if isinstance(value, int) or value.is_integer() and abs(value) < 1e15 else repr(value)
-    )
+    is_plain = isinstance(value, int) or (value.is_integer() and abs(value) < 1e15)
+    return str(int(value)) if is_plain else repr(value)
