@@ -36,7 +36,9 @@ from memory_budget_allocator._core import BUILD_PROFILE
 from memory_budget_allocator.durable_write import write_text
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
-QUERY = "How should I optimize the database queries?"
+# A simple query, because it halves the budgets: the whole 8,192 tokens have room for all of 100 memories,
+# and nothing would be left to decide.
+QUERY = "What is my current task?"
 SEED = 20260314
 TEXT_LENGTHS = (170, 260)  # characters, 215 on average
 WORDS = (

@@ -96,7 +96,7 @@ def table(rows: dict[str, list[Estimate]], budgets: Sequence[int]) -> str:
         cells.append([f"{figure.mean:{sign}.1f}" for figure in estimates])
         cells.append(
             [
-                "" if figure.low is None else f"{figure.low:{sign}.1f} .. {figure.high:{sign}.1f}"
+                "" if figure.low is None else f"{figure.low:{sign}.1f}..{figure.high:{sign}.1f}"
                 for figure in estimates
             ]
         )

@@ -122,7 +122,7 @@ def test_the_table_shows_intervals_over_conversations(data: Path, capsys: pytest
     lines = printed.out.splitlines()
     (oracle,) = (number for number, line in enumerate(lines) if line.startswith("oracle"))
     assert lines[oracle].split() == ["oracle", "25.0", "100.0"]
-    assert lines[oracle + 1].split() == ["0.0", "..", "50.0", "100.0", "..", "100.0"]
+    assert lines[oracle + 1].split() == ["0.0..50.0", "100.0..100.0"]
     assert printed.err == "2/2 conversations\n"
 
 

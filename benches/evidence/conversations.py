@@ -182,11 +182,11 @@ def _value(fields: dict[str, Any], key: str, where: str) -> Any:
     return fields[key]
 
 
-def _array(fields: dict[str, Any], key: str, where: str) -> list[Any]:
+def _array(fields: dict[str, Any], key: str, where: str) -> list[object]:
     value = _value(fields, key, where)
     if not isinstance(value, list):
         raise DataError(f"{where}: {key!r} must be an array, got {shown(value)}")
-    return value
+    return cast("list[object]", value)
 
 
 def _text(fields: dict[str, Any], key: str, where: str) -> str:

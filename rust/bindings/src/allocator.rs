@@ -19,7 +19,7 @@ use crate::door::{
 use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
-use crate::item::{Field, LastAccess, MemoryItem, preview_of};
+use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
 use crate::record::{Created, Entry, Record};
 use crate::token_mark::{Counter, TokenWord};
 use crate::workspace;
@@ -99,34 +99,49 @@ fn describe(
     let mut entries = Vec::with_capacity(plan.selected.len());
     let mut texts = Vec::with_capacity(plan.selected.len());
     for selected in &plan.selected {
+        let source = &snapshot.sources[selected.index as usize];
         let microseconds = snapshot.timestamp_us(selected.index);
-        let (memory_id, text, preview, timestamp) = match snapshot.sources[selected.index as usize]
-        {
-            Source::Own(item) => {
-                let shown = item.shown(py)?;
-                (shown.memory_id, shown.text, shown.preview, shown.timestamp)
-            }
+        let created = if microseconds == NO_TIME {
+            Created::Unknown
+        } else if datetime::is_representable(microseconds) {
+            Created::Utc(microseconds)
+        } else {
+            own_isoformat(py, snapshot, source)?
+        };
+        let shown = match source {
+            Source::Own(item) => item.shown(py)?,
             Source::Foreign(place) => {
-                let foreign = &snapshot.foreign[place];
-                let timestamp = foreign.timestamp.as_ref().map(|it| it.clone().unbind());
-                let preview = preview_of(&foreign.text)?.unbind();
-                let id = foreign.memory_id.clone().unbind();
-                (id, foreign.text.clone().unbind(), preview, timestamp)
+                let foreign = &snapshot.foreign[*place];
+                let preview = preview_of(&foreign.text)?;
+                let has_more = preview.code_point_len()? < foreign.text.code_point_len()?;
+                Shown {
+                    memory_id: foreign.memory_id.clone().unbind(),
+                    text: foreign.text.clone().unbind(),
+                    preview: preview.unbind(),
+                    has_more,
+                }
             }
         };
-        let created = match timestamp {
-            _ if microseconds == NO_TIME => Created::Unknown,
-            Some(timestamp) if !datetime::is_representable(microseconds) => {
-                Created::Own(timestamp.call_method0(py, "isoformat")?.extract(py)?)
-            }
-            _ => Created::Utc(microseconds),
-        };
-        let has_more = !preview.is(&text)
-            && text.bind(py).code_point_len()? > preview.bind(py).code_point_len()?;
+        let Shown { memory_id, text, preview, has_more } = shown;
         entries.push(Entry { memory_id, preview, has_more, created, access_count: 0 });
         texts.push(text);
     }
     Ok((entries, texts))
+}
+
+/// For a time that UTC cannot write within the years 1 to 9999: what the datetime itself writes.
+fn own_isoformat(
+    py: Python<'_>,
+    snapshot: &Snapshot<'_, '_>,
+    source: &Source<'_>,
+) -> PyResult<Created> {
+    let timestamp = match source {
+        Source::Own(item) => item.timestamp_object(py),
+        Source::Foreign(place) => snapshot.foreign[*place].timestamp.clone().map(Bound::unbind),
+    };
+    // Another thread may just have removed it.
+    let Some(timestamp) = timestamp else { return Ok(Created::Unknown) };
+    Ok(Created::Own(timestamp.call_method0(py, "isoformat")?.extract(py)?))
 }
 
 /// Access counts of selected foreign objects after the call, by object address.

@@ -149,8 +149,8 @@ pub struct Shown {
     pub text: Py<PyString>,
     /// The first 100 characters; the text itself where it has no more.
     pub preview: Py<PyString>,
-    pub text_length: u64,
-    pub timestamp: Option<Py<PyAny>>,
+    /// Whether the text goes on after the preview.
+    pub has_more: bool,
 }
 
 impl MemoryItem {
@@ -259,22 +259,26 @@ impl MemoryItem {
     /// The objects a result needs, in one visit.
     pub fn shown(&self, py: Python<'_>) -> PyResult<Shown> {
         let empty = || intern!(py, "").clone().unbind();
-        let (memory_id, text, preview, timestamp) = {
+        let (memory_id, text, preview, length) = {
             let objects = self.objects();
             let own = |object: &Option<Py<PyString>>| object.as_ref().map(|it| it.clone_ref(py));
-            let timestamp = objects.timestamp.as_ref().map(|it| it.clone_ref(py));
-            (own(&objects.memory_id), own(&objects.text), own(&objects.preview), timestamp)
+            // Text and length change together, under the lock.
+            let length = self.text_length.load(Ordering::Relaxed);
+            (own(&objects.memory_id), own(&objects.text), own(&objects.preview), length)
         };
         let (memory_id, text) = (memory_id.unwrap_or_else(empty), text.unwrap_or_else(empty));
-        let text_length = text.bind(py).code_point_len()? as u64;
-        let preview = if text_length <= PREVIEW_CHARACTERS as u64 {
-            text.clone_ref(py)
-        } else if let Some(preview) = preview {
-            preview
-        } else {
-            self.make_preview(&text, py)?
+        let has_more = length > PREVIEW_CHARACTERS as u64;
+        let preview = match preview {
+            _ if !has_more => text.clone_ref(py),
+            Some(preview) => preview,
+            None => self.make_preview(&text, py)?,
         };
-        Ok(Shown { memory_id, text, preview, text_length, timestamp })
+        Ok(Shown { memory_id, text, preview, has_more })
+    }
+
+    /// The timestamp as it was assigned.
+    pub fn timestamp_object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.objects().timestamp.as_ref().map(|it| it.clone_ref(py))
     }
 
     /// Cuts the preview once per text and keeps it: log entries share it.
