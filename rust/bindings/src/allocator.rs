@@ -112,18 +112,15 @@ fn describe(
             Source::Own(item) => item.shown(py)?,
             Source::Foreign(place) => {
                 let foreign = &snapshot.foreign[*place];
-                let preview = preview_of(&foreign.text)?;
-                let has_more = preview.code_point_len()? < foreign.text.code_point_len()?;
                 Shown {
                     memory_id: foreign.memory_id.clone().unbind(),
                     text: foreign.text.clone().unbind(),
-                    preview: preview.unbind(),
-                    has_more,
+                    preview: preview_of(&foreign.text)?.unbind(),
                 }
             }
         };
-        let Shown { memory_id, text, preview, has_more } = shown;
-        entries.push(Entry { memory_id, preview, has_more, created, access_count: 0 });
+        let Shown { memory_id, text, preview } = shown;
+        entries.push(Entry { memory_id, preview, created, access_count: 0 });
         texts.push(text);
     }
     Ok((entries, texts))

@@ -2,6 +2,7 @@
 
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
 
@@ -40,7 +41,7 @@ pub fn count(value: &Bound<'_, PyAny>) -> Result<u64, Refusal> {
     let integer = match value.cast::<PyInt>() {
         Ok(integer) => integer.clone(),
         Err(_) => value
-            .call_method0(pyo3::intern!(value.py(), "__index__"))
+            .call_method0(intern!(value.py(), "__index__"))
             .and_then(|index| Ok(index.cast_into::<PyInt>()?))
             .map_err(|error| {
                 if error.is_instance_of::<pyo3::exceptions::PyAttributeError>(value.py()) {
@@ -64,10 +65,13 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
 /// The first `length` code points of a text.
 pub fn prefix<'py>(text: &Bound<'py, PyString>, length: usize) -> PyResult<Bound<'py, PyString>> {
     let end = isize::try_from(length).unwrap_or(isize::MAX);
-    // str's own indexing: a subclass may have redefined it.
-    let item = text.py().get_type::<PyString>().call_method1(
-        pyo3::intern!(text.py(), "__getitem__"),
-        (text, PySlice::new(text.py(), 0, end, 1)),
-    )?;
-    Ok(item.cast_into::<PyString>()?)
+    let slice = PySlice::new(text.py(), 0, end, 1);
+    let start = if text.is_exact_instance_of::<PyString>() {
+        text.get_item(slice)?
+    } else {
+        // str's own indexing: a subclass may have redefined it.
+        let index = intern!(text.py(), "__getitem__");
+        text.py().get_type::<PyString>().call_method1(index, (text, slice))?
+    };
+    Ok(start.cast_into::<PyString>()?)
 }

@@ -147,10 +147,8 @@ pub struct MemoryItem {
 pub struct Shown {
     pub memory_id: Py<PyString>,
     pub text: Py<PyString>,
-    /// The first 100 characters; the text itself where it has no more.
+    /// The first 100 characters and "..."; the text itself where it has no more.
     pub preview: Py<PyString>,
-    /// Whether the text goes on after the preview.
-    pub has_more: bool,
 }
 
 impl MemoryItem {
@@ -267,13 +265,12 @@ impl MemoryItem {
             (own(&objects.memory_id), own(&objects.text), own(&objects.preview), length)
         };
         let (memory_id, text) = (memory_id.unwrap_or_else(empty), text.unwrap_or_else(empty));
-        let has_more = length > PREVIEW_CHARACTERS as u64;
         let preview = match preview {
-            _ if !has_more => text.clone_ref(py),
+            _ if length <= PREVIEW_CHARACTERS as u64 => text.clone_ref(py),
             Some(preview) => preview,
             None => self.make_preview(&text, py)?,
         };
-        Ok(Shown { memory_id, text, preview, has_more })
+        Ok(Shown { memory_id, text, preview })
     }
 
     /// The timestamp as it was assigned.
@@ -470,9 +467,13 @@ impl MemoryItem {
     }
 }
 
-/// The first 100 characters of a text.
+/// The first 100 characters of a text, and "..." where it goes on.
 pub fn preview_of<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    fields::prefix(text, PREVIEW_CHARACTERS)
+    let start = fields::prefix(text, PREVIEW_CHARACTERS)?;
+    if start.code_point_len()? == text.code_point_len()? {
+        return Ok(start);
+    }
+    Ok(start.add(intern!(text.py(), "..."))?.cast_into()?)
 }
 
 fn optional_datetime(value: &Bound<'_, PyAny>) -> Result<(Option<Py<PyAny>>, i64), Refusal> {

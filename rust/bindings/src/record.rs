@@ -30,9 +30,8 @@ pub enum Created {
 /// A selected memory, aligned with `Plan::selected`.
 pub struct Entry {
     pub memory_id: Py<PyString>,
+    /// The beginning of the text, with "..." where it goes on.
     pub preview: Py<PyString>,
-    /// Whether the text goes on after the preview.
-    pub has_more: bool,
     pub created: Created,
     pub access_count: u64,
 }
@@ -132,8 +131,9 @@ impl Record {
     ) -> PyResult<Bound<'py, PyDict>> {
         let plan = &self.plan.tiers[tier.index()];
         let memories = PyList::empty(py);
+        let blank = blank_memory(py, tier, texts.is_some())?;
         for rank in plan.range.clone() {
-            memories.append(self.memory(py, rank, texts.map(|texts| &texts[rank]))?)?;
+            memories.append(self.memory(py, &blank, rank, texts.map(|texts| &texts[rank]))?)?;
         }
         let result = PyDict::new(py);
         result.set_item(intern!(py, "budget_tokens"), plan.budget)?;
@@ -149,22 +149,17 @@ impl Record {
     fn memory<'py>(
         &self,
         py: Python<'py>,
+        blank: &Bound<'py, PyDict>,
         rank: usize,
         text: Option<&Py<PyString>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (selected, entry) = (&self.plan.selected[rank], &self.entries[rank]);
-        let memory = PyDict::new(py);
+        let memory = blank.copy()?;
         memory.set_item(intern!(py, "memory_id"), &entry.memory_id)?;
-        memory.set_item(intern!(py, "tier"), PyString::intern(py, selected.tier.name()))?;
         if let Some(text) = text {
             memory.set_item(intern!(py, "text"), text)?;
         }
-        let preview = entry.preview.bind(py).as_any();
-        if entry.has_more {
-            memory.set_item(intern!(py, "text_preview"), preview.add(intern!(py, "..."))?)?;
-        } else {
-            memory.set_item(intern!(py, "text_preview"), preview)?;
-        }
+        memory.set_item(intern!(py, "text_preview"), &entry.preview)?;
         memory.set_item(intern!(py, "token_count"), selected.tokens)?;
         let rounded = |score| round_decimals(score, 4);
         memory.set_item(intern!(py, "combined_score"), rounded(selected.combined))?;
@@ -182,4 +177,29 @@ impl Record {
         }
         Ok(memory)
     }
+}
+
+/// A selected memory with its keys in order, and of the values the tier alone. Copying it and filling
+/// in the rest takes half the time of a dict that grows key by key.
+fn blank_memory(py: Python<'_>, tier: Tier, with_text: bool) -> PyResult<Bound<'_, PyDict>> {
+    let memory = PyDict::new(py);
+    memory.set_item(intern!(py, "memory_id"), py.None())?;
+    memory.set_item(intern!(py, "tier"), PyString::intern(py, tier.name()))?;
+    if with_text {
+        memory.set_item(intern!(py, "text"), py.None())?;
+    }
+    let rest = [
+        intern!(py, "text_preview"),
+        intern!(py, "token_count"),
+        intern!(py, "combined_score"),
+        intern!(py, "relevance_score"),
+        intern!(py, "importance_score"),
+        intern!(py, "freshness_score"),
+        intern!(py, "access_count"),
+        intern!(py, "timestamp"),
+    ];
+    for key in rest {
+        memory.set_item(key, py.None())?;
+    }
+    Ok(memory)
 }
