@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from itertools import chain
@@ -412,6 +411,8 @@ class MemoryBudgetAllocator:
         Raises:
             OSError: the file cannot be written; an old one is untouched.
         """
+        import json
+
         from memory_budget_allocator.durable_write import write_text
 
         entries = self._journal.entries()
