@@ -1,6 +1,8 @@
 //! Selecting without sorting equals the stable sort, whatever is guessed and however rough the
 //! approximations are.
 
+#![expect(clippy::cast_possible_truncation)] // generated rows: few, and in range
+
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
 use memory_budget_core::pack::{NOT_A_CANDIDATE, Ranking, Tuning, score_order, select};
@@ -10,6 +12,18 @@ use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+/// What the documented policy takes of one tier's members, and the tokens that uses.
+fn packed(members: &[u32], scores: &[f64], tokens: &[u64], budget: u64) -> (Vec<u32>, u64) {
+    let mut tiers = vec![Tier::Working; scores.len()];
+    for &member in members {
+        tiers[member as usize] = Tier::Rag;
+    }
+    let packed = score_order(&tiers, scores, tokens, [0, 0, 0, budget]);
+    let rows = packed.rows[packed.taken[Tier::Rag.index()].clone()].to_vec();
+    let used = rows.iter().map(|&row| tokens[row as usize]).sum();
+    (rows, used)
+}
 
 /// Columns with an error added to every approximate score.
 #[derive(Debug)]
@@ -60,7 +74,7 @@ impl Rough {
             let members: Vec<u32> =
                 rows.filter(|row| self.tier[*row as usize] == tier as u8).collect();
             let budget = budgets[tier.index()];
-            let (taken, _) = score_order(&members, &self.score, &self.tokens, budget);
+            let (taken, _) = packed(&members, &self.score, &self.tokens, budget);
             taken.into_iter().map(|row| (row, self.score[row as usize])).collect()
         })
     }

@@ -115,24 +115,33 @@ pub fn plan(
 ) -> (Plan, Scores) {
     let scores = Scores::of(candidates, settings, now_us);
     let budgets = tier_budgets(settings, level);
-    let least_tokens = candidates.tokens().iter().copied().min().unwrap_or(0);
-    let ranked = Ranked { candidates, combined: &scores.combined, least_tokens };
-    let (available, taken) = if candidates.len() < LARGE {
-        sorted(candidates, &scores.combined, budgets)
+    let details = |row: u32| {
+        let index = row as usize;
+        Selected {
+            index: row,
+            tier: candidates.tier()[index],
+            tokens: candidates.tokens()[index],
+            relevance: finite_or_zero(candidates.relevance()[index]),
+            importance: finite_or_zero(candidates.importance()[index]),
+            freshness: scores.freshness[index],
+            combined: scores.combined[index],
+        }
+    };
+    let plan = if candidates.len() < LARGE {
+        let packed = score_order(candidates.tier(), &scores.combined, candidates.tokens(), budgets);
+        let taken = packed
+            .taken
+            .each_ref()
+            .map(|range| packed.rows[range.clone()].iter().map(|&row| details(row)));
+        assemble(settings, level, packed.available, taken)
     } else {
-        (ranked.available(), select(&ranked, budgets, Tuning::default()))
+        let least_tokens = candidates.tokens().iter().copied().min().unwrap_or(0);
+        let ranked = Ranked { candidates, combined: &scores.combined, least_tokens };
+        let taken = select(&ranked, budgets, Tuning::default());
+        let taken = taken.map(|taken| taken.into_iter().map(|(row, _)| details(row)));
+        assemble(settings, level, ranked.available(), taken)
     };
-    let details = |row: usize| Selected {
-        index: u32::try_from(row).expect("at most 2^32 candidates"),
-        tier: candidates.tier()[row],
-        tokens: candidates.tokens()[row],
-        relevance: finite_or_zero(candidates.relevance()[row]),
-        importance: finite_or_zero(candidates.importance()[row]),
-        freshness: scores.freshness[row],
-        combined: scores.combined[row],
-    };
-    let taken = taken.map(|taken| taken.into_iter().map(|(index, _)| details(index as usize)));
-    (assemble(settings, level, available, taken), scores)
+    (plan, scores)
 }
 
 /// Puts a plan together from what each tier had and what was taken of it, best first.
@@ -143,7 +152,8 @@ pub(crate) fn assemble(
     taken: [impl Iterator<Item = Selected>; Tier::COUNT],
 ) -> Plan {
     let budgets = tier_budgets(settings, level);
-    let mut selected = Vec::new();
+    let count = taken.iter().map(|taken| taken.size_hint().0).sum();
+    let mut selected = Vec::with_capacity(count);
     let mut tiers = available.into_iter().zip(budgets).zip(taken);
     let tiers = Tier::ALL.map(|_| {
         let ((available, budget), taken) = tiers.next().expect("one of each for every tier");
@@ -160,28 +170,6 @@ pub(crate) fn assemble(
         tiers,
         selected,
     }
-}
-
-/// What is taken of each tier, with scores.
-type Taken = [Vec<(u32, f64)>; Tier::COUNT];
-
-/// By sorting each tier's candidates.
-fn sorted(
-    candidates: &Candidates<'_>,
-    combined: &[f64],
-    budgets: [u64; Tier::COUNT],
-) -> ([usize; Tier::COUNT], Taken) {
-    let mut members: [Vec<u32>; Tier::COUNT] = Default::default();
-    for (index, tier) in (0..).zip(candidates.tier()) {
-        members[tier.index()].push(index);
-    }
-    let taken = Tier::ALL.map(|tier| {
-        let index = tier.index();
-        let (taken, _) =
-            score_order(&members[index], combined, candidates.tokens(), budgets[index]);
-        taken.into_iter().map(|row| (row, combined[row as usize])).collect()
-    });
-    (members.map(|members| members.len()), taken)
 }
 
 /// Candidates whose exact scores are all known. Rounding to `f32` makes the approximation.

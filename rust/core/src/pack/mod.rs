@@ -7,5 +7,5 @@ mod lane;
 mod score_order;
 mod without_sorting;
 
-pub use score_order::score_order;
+pub use score_order::{Packed, score_order};
 pub use without_sorting::{NOT_A_CANDIDATE, Ranking, Tuning, select};
