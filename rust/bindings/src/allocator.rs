@@ -301,7 +301,7 @@ pub fn calculate_score(
     config: &Bound<'_, PyAny>,
     now_us: i64,
 ) -> PyResult<f64> {
-    let settings = workspace::settings(config)?;
+    let settings = workspace::scoring(config)?;
     let score = |timestamp_us, relevance, importance| {
         let half_life = settings.freshness_half_life_hours;
         let freshness = decay::freshness(timestamp_us, now_us, half_life);

@@ -81,6 +81,27 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
     Ok(multipliers)
 }
 
+fn weights(config: &Bound<'_, PyAny>) -> PyResult<Weights> {
+    let py = config.py();
+    Ok(Weights {
+        relevance: read(config, intern!(py, "relevance_weight"), fields::number)?,
+        importance: read(config, intern!(py, "importance_weight"), fields::number)?,
+        freshness: read(config, intern!(py, "freshness_weight"), fields::number)?,
+    })
+}
+
+/// What scoring needs of a configuration, checked; the rest stays at its default.
+pub fn scoring(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
+    let half_life = intern!(config.py(), "freshness_half_life_hours");
+    let settings = Settings {
+        weights: weights(config)?,
+        freshness_half_life_hours: read(config, half_life, fields::number)?,
+        ..Settings::default()
+    };
+    settings.check().map_err(|error| refused_by_core(config, &error))?;
+    Ok(settings)
+}
+
 /// All numbers of a configuration, checked.
 pub fn settings(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
     let py = config.py();
@@ -94,11 +115,7 @@ pub fn settings(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
             number(intern!(py, "rag_memory_pct"))?,
         ],
         multipliers: multipliers(config)?,
-        weights: Weights {
-            relevance: number(intern!(py, "relevance_weight"))?,
-            importance: number(intern!(py, "importance_weight"))?,
-            freshness: number(intern!(py, "freshness_weight"))?,
-        },
+        weights: weights(config)?,
         freshness_half_life_hours: number(intern!(py, "freshness_half_life_hours"))?,
         promotion_threshold: number(intern!(py, "promotion_threshold"))?,
         demotion_threshold: number(intern!(py, "demotion_threshold"))?,
