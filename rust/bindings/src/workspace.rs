@@ -6,7 +6,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::{PyMapping, PyString};
 use pyo3::{IntoPyObjectExt, intern};
 
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
@@ -64,12 +64,9 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
         })?;
         Ok(())
     };
-    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
-        for (key, value) in dict {
-            set(key, value)?;
-        }
-    } else if let Ok(other) = mapping.cast::<PyMapping>() {
-        for pair in other.items()? {
+    // A copy of the pairs: reading a number may run code that changes the mapping.
+    if let Ok(mapping) = mapping.cast::<PyMapping>() {
+        for pair in mapping.items()? {
             let (key, value) = pair.extract()?;
             set(key, value)?;
         }
