@@ -13,9 +13,10 @@ const COUNT_BITS: u32 = 53;
 /// Stands for every counter that no longer fits its table; it never matches, so such counts are made
 /// again in every call.
 const UNNAMED: u64 = (1 << (64 - COUNT_BITS)) - 1;
+/// How many different factors of estimates can be told apart.
+const ESTIMATES: usize = 1 << 10;
 /// Marks from here on are estimates, by their factor.
-const FIRST_ESTIMATE: u64 = 1 << 10;
-const ESTIMATES: usize = (UNNAMED - FIRST_ESTIMATE) as usize;
+const FIRST_ESTIMATE: u64 = UNNAMED - ESTIMATES as u64;
 const ESTIMATE: &str = "estimate:";
 
 /// Names of the counters other than estimates; the position plus one is the mark.
@@ -84,7 +85,7 @@ impl Counter {
         }
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
         let position = usize::try_from(self.0).ok()?.checked_sub(1)?;
-        names.get(position).map(|name| name.to_string())
+        names.get(position).map(ToString::to_string)
     }
 }
 
