@@ -1,16 +1,19 @@
-//! One allocation from a list of memories: read, decide, write.
+//! One allocation: a door is chosen; the one for lists of memories reads, decides and writes here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{self, NO_TIME};
 use memory_budget_core::plan::{Plan, plan};
 use memory_budget_core::score::{Scores, combined, finite_or_zero};
+use memory_budget_core::settings::Settings;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
+use crate::columns;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::datetime;
 use crate::door::{
@@ -42,11 +45,46 @@ pub fn allocate<'py>(
     config_scope: &Bound<'py, PyString>,
     now_us: i64,
 ) -> PyResult<Allocation> {
-    let py = query.py();
     let query = query_text(query)?;
     let level = scanner.get().level(query, &signals(context)?);
     let settings = workspace::settings(config)?;
     let estimate = TokenEstimate::new(settings.tokens_per_char);
+    let outcome = if columns::are_columns(memories)? {
+        columns::allocate(memories, &settings, estimate, level, now_us)?
+    } else {
+        allocate_items(memories, &settings, estimate, level, now_us)?
+    };
+    let record = Record {
+        plan: outcome.plan,
+        entries: outcome.entries,
+        query: query.clone().unbind(),
+        workspace_id: workspace_id.clone().unbind(),
+        project_id: project_id.map(|id| id.clone().unbind()),
+        config_scope: config_scope.clone().unbind(),
+        now_us,
+        processing_ns: AtomicU64::new(0),
+    };
+    let (holder, non_finite) = (outcome.holder, outcome.non_finite);
+    Ok(Allocation { record: Arc::new(record), holder, non_finite })
+}
+
+/// What a door decided and keeps; all effects are written.
+pub struct Outcome {
+    pub plan: Plan,
+    pub entries: Vec<Entry>,
+    pub holder: Holder,
+    /// See [`Allocation::non_finite`].
+    pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
+}
+
+fn allocate_items(
+    memories: &Bound<'_, PyAny>,
+    settings: &Settings,
+    estimate: TokenEstimate,
+    level: Level,
+    now_us: i64,
+) -> PyResult<Outcome> {
+    let py = memories.py();
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
@@ -55,7 +93,7 @@ pub fn allocate<'py>(
     let columns =
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
     let (plan, scores) =
-        gateway::run(py, memories.len(), || plan(&columns, &settings, level, now_us));
+        gateway::run(py, memories.len(), || plan(&columns, settings, level, now_us));
     py.check_signals()?;
     // Everything a result shows is read before the first write: a failure changes nothing.
     let (mut entries, texts) = describe(py, &snapshot, &plan)?;
@@ -75,19 +113,9 @@ pub fn allocate<'py>(
         };
         (found.count, memory_id.unbind(), found.first_field)
     });
-    let record = Record {
-        plan,
-        entries,
-        query: query.clone().unbind(),
-        workspace_id: workspace_id.clone().unbind(),
-        project_id: project_id.map(|id| id.clone().unbind()),
-        config_scope: config_scope.clone().unbind(),
-        now_us,
-        processing_ns: AtomicU64::new(0),
-    };
     drop(snapshot);
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Allocation { record: Arc::new(record), holder, non_finite })
+    Ok(Outcome { plan, entries, holder, non_finite })
 }
 
 /// Entries of the selected memories, access counts still to come, and their full texts.

@@ -5,6 +5,8 @@
 
 mod allocation;
 mod allocator;
+mod arrow;
+mod columns;
 mod complexity;
 mod datetime;
 mod door;
@@ -16,6 +18,7 @@ mod item_pickle;
 mod journal;
 mod promotion;
 mod record;
+mod table;
 mod token_mark;
 mod vocabulary;
 mod workspace;
