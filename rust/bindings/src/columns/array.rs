@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString};
 
 use super::chunk::{Chunk, Kind, Numbers, TimeUnit};
@@ -16,19 +17,19 @@ use crate::errors::{caused_by, shown_with_type};
 
 const ACCEPTED: &str = "a NumPy array, a buffer, an Arrow array, a list or a tuple";
 
-/// Reads what says of itself that it is a NumPy array.
+/// Reads a NumPy array.
 pub fn numpy<'py>(array: &Bound<'py, PyAny>, column: Column<'_>) -> PyResult<Content<'py>> {
     let py = array.py();
-    let dimensions: usize = array.getattr(intern!(py, "ndim"))?.extract()?;
-    if dimensions != 1 {
-        return Err(column.wrong_value(&format!("must have one dimension, not {dimensions}")));
-    }
     let dtype = array.getattr(intern!(py, "dtype"))?;
-    let kind: String = dtype.getattr(intern!(py, "kind"))?.extract()?;
+    let kind = dtype.getattr(intern!(py, "kind"))?;
     if is_masked(array)? {
         return Err(column.wrong_type("is a masked array; fill it first"));
     }
-    match kind.as_str() {
+    let dimensions: usize = array.getattr(intern!(py, "ndim"))?.extract()?;
+    if dimensions != 1 {
+        return Err(wrong_dimensions(column, dimensions));
+    }
+    match kind.cast::<PyString>()?.to_str()? {
         "i" | "u" | "f" => Ok(Content::Chunks(vec![Chunk::Numbers(buffer(array, column)?)])),
         "M" => Ok(Content::Chunks(vec![times(array, &dtype, column)?])),
         // Texts of a fixed width, of variable width, and objects.
@@ -44,11 +45,15 @@ pub fn numpy<'py>(array: &Bound<'py, PyAny>, column: Column<'_>) -> PyResult<Con
     }
 }
 
+fn wrong_dimensions(column: Column<'_>, dimensions: usize) -> PyErr {
+    column.wrong_value(&format!("must have one dimension, not {dimensions}"))
+}
+
+/// Whether the array is of a class below NumPy's own that hides some of its values.
 fn is_masked(array: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = array.py();
-    // An ordinary array has no mask; asking only other classes keeps the question cheap.
-    let class = array.get_type();
-    Ok(class.name()? != "ndarray" && array.hasattr(intern!(py, "mask"))?)
+    let is_plain = ndarray(py)?.is_some_and(|class| array.get_type().is(class));
+    Ok(!is_plain && array.hasattr(intern!(py, "mask"))?)
 }
 
 /// datetime64 of any unit. Its numbers cannot be had through the buffer protocol as they are, but
@@ -80,8 +85,7 @@ pub fn buffer(object: &Bound<'_, PyAny>, column: Column<'_>) -> PyResult<Numbers
         caused_by(object.py(), refused, Some(error))
     })?;
     if buffer.dimensions() != 1 || buffer.suboffsets().is_some() {
-        let dimensions = buffer.dimensions();
-        return Err(column.wrong_value(&format!("must have one dimension, not {dimensions}")));
+        return Err(wrong_dimensions(column, buffer.dimensions()));
     }
     let format = buffer.format();
     let Some((kind, swapped)) = kind(format, buffer.item_size()) else {
@@ -129,10 +133,20 @@ fn kind(format: &CStr, size: usize) -> Option<(Kind, bool)> {
     Some((kind, swapped && size > 1))
 }
 
-/// Whether an object says of itself that it is a NumPy array.
+/// Whether an object is a NumPy array.
 pub fn is_numpy(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = object.py();
-    Ok(!object.is_instance_of::<PyString>()
-        && object.hasattr(intern!(py, "__array_interface__"))?
-        && object.hasattr(intern!(py, "dtype"))?)
+    let Some(class) = ndarray(object.py())? else { return Ok(false) };
+    object.is_instance(class)
+}
+
+/// NumPy's class of arrays. Without having been imported by somebody else, it has no instances.
+fn ndarray(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if let Some(class) = CLASS.get(py) {
+        return Ok(Some(class.bind(py)));
+    }
+    let modules = py.import("sys")?.getattr("modules")?;
+    let Ok(module) = modules.get_item("numpy") else { return Ok(None) };
+    let Ok(class) = module.getattr("ndarray") else { return Ok(None) };
+    Ok(Some(CLASS.get_or_init(py, || class.unbind()).bind(py)))
 }

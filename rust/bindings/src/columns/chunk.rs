@@ -100,20 +100,20 @@ impl Numbers {
         }
     }
 
-    /// Appends every integer as the 64 bits of its two's complement: a negative one, and only
-    /// that or one of 2^63 and more, has the highest bit set. Nothing for floats.
-    pub fn extend_integers(&self, out: &mut Vec<u64>) {
+    /// Appends `convert` of every integer as the 64 bits of its two's complement: a negative one,
+    /// and only that or one of 2^63 and more, has the highest bit set. Nothing for floats.
+    pub fn extend_integers<U>(&self, out: &mut Vec<U>, convert: impl Fn(u64) -> U) {
         let (span, swapped) = (&self.span, self.swapped);
         let signed = i64::cast_unsigned;
         match self.kind {
-            Kind::Int8 => span.extend(swapped, out, |value: i8| signed(value.into())),
-            Kind::Int16 => span.extend(swapped, out, |value: i16| signed(value.into())),
-            Kind::Int32 => span.extend(swapped, out, |value: i32| signed(value.into())),
-            Kind::Int64 => span.extend(swapped, out, |value: i64| signed(value)),
-            Kind::UInt8 => span.extend(swapped, out, |value: u8| value.into()),
-            Kind::UInt16 => span.extend(swapped, out, |value: u16| value.into()),
-            Kind::UInt32 => span.extend(swapped, out, |value: u32| value.into()),
-            Kind::UInt64 => span.extend(swapped, out, |value: u64| value),
+            Kind::Int8 => span.extend(swapped, out, |value: i8| convert(signed(value.into()))),
+            Kind::Int16 => span.extend(swapped, out, |value: i16| convert(signed(value.into()))),
+            Kind::Int32 => span.extend(swapped, out, |value: i32| convert(signed(value.into()))),
+            Kind::Int64 => span.extend(swapped, out, |value: i64| convert(signed(value))),
+            Kind::UInt8 => span.extend(swapped, out, |value: u8| convert(value.into())),
+            Kind::UInt16 => span.extend(swapped, out, |value: u16| convert(value.into())),
+            Kind::UInt32 => span.extend(swapped, out, |value: u32| convert(value.into())),
+            Kind::UInt64 => span.extend(swapped, out, convert),
             Kind::Float16 | Kind::Float32 | Kind::Float64 => {}
         }
     }
@@ -130,7 +130,7 @@ impl Numbers {
             return Cow::Borrowed(slice);
         }
         let mut integers = Vec::with_capacity(self.len());
-        self.extend_integers(&mut integers);
+        self.extend_integers(&mut integers, |integer| integer);
         Cow::Owned(integers)
     }
 

@@ -17,6 +17,7 @@ mod source;
 pub mod span;
 pub mod text;
 mod text_column;
+mod tiers;
 
 use std::borrow::Cow;
 
@@ -79,7 +80,7 @@ impl<'a, 'py> Table<'a, 'py> {
             None => Cow::Owned(vec![0; rows]),
         };
         let tier = match column(Field::Tier) {
-            Some((content, column)) => read::tiers(content, column)?,
+            Some((content, column)) => tiers::tiers(content, column)?,
             None => vec![Tier::Working; rows],
         };
         let timestamp_us = match column(Field::Timestamp) {

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 
 use memory_budget_core::decay::NO_TIME;
-use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyTuple};
@@ -14,25 +13,20 @@ use pyo3::types::{PyBool, PyInt, PyTuple};
 use super::chunk::{Chunk, Kind, Numbers, OUT_OF_RANGE, TimeUnit};
 use super::fault::Column;
 use super::source::Content;
-use super::text::{Layout, Texts};
-use super::text_column::malformed;
 use crate::errors::Refusal;
-use crate::{datetime, fields, vocabulary};
+use crate::{datetime, fields};
 
 const NUMBERS: &str = "numbers";
 const INTEGERS: &str = "integers";
 const TIMES: &str =
     "timestamps, datetime64 or integers (microseconds since 1970 UTC), unknown ones null";
-const TIERS: &str = "strings, dictionary-encoded strings or integers from 0 to 3";
 const TIME: &str = "a time in the years 1 to 9999, or None";
 const COUNT: &str = "an integer from 0 to 9007199254740991";
-const TIER: &str = "'working', 'project', 'long_term' or 'rag'";
-const TIER_INDEX: &str = "an integer from 0 to 3";
 
 /// Rows between two looks for Ctrl-C among Python objects.
 const INTERRUPT_EVERY: usize = 1 << 16;
 
-fn wrong(column: Column<'_>, accepted: &str, chunk: &Chunk) -> PyErr {
+pub fn wrong(column: Column<'_>, accepted: &str, chunk: &Chunk) -> PyErr {
     column.wrong_type(&format!("must be {accepted}, not {}", chunk.name()))
 }
 
@@ -55,7 +49,7 @@ pub fn objects<'py, T>(
 }
 
 /// The runs of numbers in a column of nothing else, each with its first row.
-fn runs<'a>(
+pub fn runs<'a>(
     chunks: &'a [Chunk],
     column: Column<'_>,
     accepted: &str,
@@ -210,98 +204,4 @@ fn time(value: &Bound<'_, PyAny>) -> Result<i64, Refusal> {
     // A datetime whose UTC time leaves the calendar is one all the same, as it is for items.
     let is_time = !value.is_instance_of::<PyInt>() || is_time(microseconds);
     if is_time { Ok(microseconds) } else { Err(Refusal::of_value(TIME)) }
-}
-
-/// Tiers: names, or positions in `MemoryTier`.
-pub fn tiers(content: &Content<'_>, column: Column<'_>) -> PyResult<Vec<Tier>> {
-    let chunks = match content {
-        Content::Objects(values) => return objects(values, column, tier),
-        Content::Chunks(chunks) => chunks,
-    };
-    let mut tiers = Vec::with_capacity(content.len());
-    for chunk in chunks {
-        let first = tiers.len();
-        match chunk {
-            Chunk::Texts(texts) => named_tiers(texts, first, column, &mut tiers)?,
-            Chunk::Numbers(_) => {
-                let runs = runs(std::slice::from_ref(chunk), column, TIERS, Kind::is_integer)?;
-                for (_, run) in runs {
-                    indexed_tiers(run, first, column, &mut tiers)?;
-                }
-            }
-            Chunk::Nulls(0) => {}
-            Chunk::Nulls(_) => return Err(column.bad_row(first, TIER, "null")),
-            _ => return Err(wrong(column, TIERS, chunk)),
-        }
-    }
-    Ok(tiers)
-}
-
-fn indexed_tiers(
-    run: &Numbers,
-    first: usize,
-    column: Column<'_>,
-    tiers: &mut Vec<Tier>,
-) -> PyResult<()> {
-    let bad = |row: usize| {
-        let got = run.shown(run.integer(row));
-        column.bad_row(first + row, TIER_INDEX, got)
-    };
-    if let Some(bytes) = run.slice_of::<u8>(Kind::UInt8) {
-        if let Some(row) = bytes.iter().position(|&index| index > 3) {
-            return Err(bad(row));
-        }
-        tiers.extend(bytes.iter().map(|&index| Tier::ALL[usize::from(index & 3)]));
-        return Ok(());
-    }
-    for (row, &index) in run.integers().iter().enumerate() {
-        let tier = usize::try_from(index).ok().and_then(Tier::from_index);
-        tiers.push(tier.ok_or_else(|| bad(row))?);
-    }
-    Ok(())
-}
-
-fn named_tiers(
-    texts: &Texts,
-    first: usize,
-    column: Column<'_>,
-    tiers: &mut Vec<Tier>,
-) -> PyResult<()> {
-    if texts.first_null().is_none()
-        && let Layout::Dictionary { keys, values } = &texts.layout
-    {
-        // Each name is looked at once.
-        let named = |value| values.bytes(value).ok().flatten().and_then(tier_named);
-        let named: Vec<Option<Tier>> = (0..values.len()).map(named).collect();
-        let of_key = |&key: &u64| usize::try_from(key).ok().and_then(|key| *named.get(key)?);
-        let keys = keys.integers();
-        tiers.extend(keys.iter().map_while(of_key));
-        if tiers.len() - first == keys.len() {
-            return Ok(());
-        }
-        tiers.truncate(first); // and find out below what is wrong
-    }
-    for row in 0..texts.len() {
-        let bytes = texts.bytes(row).map_err(|_| malformed(column, first + row))?;
-        let Some(name) = bytes else { return Err(column.bad_row(first + row, TIER, "null")) };
-        let Some(tier) = tier_named(name) else {
-            let shown: String = String::from_utf8_lossy(name).chars().take(60).collect();
-            return Err(column.bad_row(first + row, TIER, format_args!("'{shown}'")));
-        };
-        tiers.push(tier);
-    }
-    Ok(())
-}
-
-fn tier_named(name: &[u8]) -> Option<Tier> {
-    Tier::ALL.into_iter().find(|tier| tier.name().as_bytes() == name)
-}
-
-fn tier(value: &Bound<'_, PyAny>) -> Result<Tier, Refusal> {
-    let is_index = value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
-    if !is_index {
-        return vocabulary::tier(value);
-    }
-    let index = value.extract::<usize>().ok();
-    index.and_then(Tier::from_index).ok_or(Refusal::of_value(TIER_INDEX))
 }

@@ -69,7 +69,7 @@ pub fn are_columns(memories: &Bound<'_, PyAny>) -> PyResult<bool> {
 impl<'py> Source<'py> {
     pub fn of(columns: &Bound<'py, PyAny>) -> PyResult<Self> {
         let mut source = Self { contents: [const { None }; READ.len()], rows: 0 };
-        if import::is_offered(columns)? {
+        if !columns.is_instance_of::<PyDict>() && import::is_offered(columns)? {
             source.add_table(columns)?;
         } else {
             source.add_mapping(columns)?;

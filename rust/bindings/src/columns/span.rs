@@ -130,7 +130,7 @@ impl Bits {
         let mut index = 0;
         while index < length {
             let bit = self.offset + index;
-            if bit % 8 == 0 && self.bytes.get::<u8>(bit / 8) == u8::MAX {
+            if bit.is_multiple_of(8) && self.bytes.get::<u8>(bit / 8) == u8::MAX {
                 index += 8;
             } else if self.is_set(index) {
                 index += 1;
