@@ -37,7 +37,7 @@ pub fn stream<'py>(
     add(c"relevance_score", |it| it.relevance);
     add(c"importance_score", |it| it.importance);
     add(c"freshness_score", |it| it.freshness);
-    export::stream(py, columns, selected.len())
+    export::capsule(py, columns, selected.len())
 }
 
 fn ids(py: Python<'_>, record: &Record) -> PyResult<TextValues> {

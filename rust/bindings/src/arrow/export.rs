@@ -71,11 +71,15 @@ impl Values {
 }
 
 /// A capsule with a stream of one table; all columns have `length` values.
-pub fn stream<'py>(
+pub fn capsule<'py>(
     py: Python<'py>,
     columns: Vec<(&'static CStr, Values)>,
     length: usize,
 ) -> PyResult<Bound<'py, PyCapsule>> {
+    PyCapsule::new_with_value(py, stream(columns, length), STREAM_NAME)
+}
+
+pub(super) fn stream(columns: Vec<(&'static CStr, Values)>, length: usize) -> ArrowArrayStream {
     debug_assert!(columns.iter().all(|(_, values)| values.len() == length));
     let fields = columns.iter().map(|(name, values)| (*name, values.format())).collect();
     let children = columns.into_iter().map(|(_, values)| {
@@ -85,14 +89,13 @@ pub fn stream<'py>(
     let children = children.map(|child| Box::into_raw(Box::new(child))).collect();
     let table = ArrayState { buffers: vec![ptr::null()], children, _values: None };
     let state = StreamState { fields, batch: Some(array(length, table)) };
-    let stream = ArrowArrayStream {
+    ArrowArrayStream {
         get_schema: Some(get_schema),
         get_next: Some(get_next),
         get_last_error: Some(get_last_error),
         release: Some(release_stream),
         private_data: Box::into_raw(Box::new(state)).cast(),
-    };
-    PyCapsule::new_with_value(py, stream, STREAM_NAME)
+    }
 }
 
 fn count<T>(of: &[T]) -> i64 {

@@ -164,7 +164,7 @@ fn take<T: Moved>(
 }
 
 /// Why a stream did not go on.
-struct Failure(String);
+pub(super) struct Failure(String);
 
 impl Failure {
     fn of(stream: &mut ArrowArrayStream, code: c_int) -> Self {
@@ -185,7 +185,7 @@ impl Failure {
     }
 }
 
-fn next_schema(stream: &mut ArrowArrayStream) -> Result<ArrowSchema, Failure> {
+pub(super) fn next_schema(stream: &mut ArrowArrayStream) -> Result<ArrowSchema, Failure> {
     let Some(get_schema) = stream.get_schema else { return Err(Failure("no schema".into())) };
     let mut schema = ArrowSchema::empty();
     // SAFETY: the stream is filled and `schema` is a struct to be filled.
@@ -198,7 +198,7 @@ fn next_schema(stream: &mut ArrowArrayStream) -> Result<ArrowSchema, Failure> {
 }
 
 /// The next batches; fewer than [`INTERRUPT_EVERY`] at the end.
-fn next_arrays(stream: &mut ArrowArrayStream) -> Result<Vec<ArrowArray>, Failure> {
+pub(super) fn next_arrays(stream: &mut ArrowArrayStream) -> Result<Vec<ArrowArray>, Failure> {
     let Some(get_next) = stream.get_next else { return Err(Failure("no arrays".into())) };
     let mut arrays = Vec::new();
     while arrays.len() < INTERRUPT_EVERY {

@@ -115,3 +115,68 @@ macro_rules! released_when_dropped {
 }
 
 released_when_dropped!(ArrowSchema, ArrowArray, ArrowArrayStream);
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::export::{TextValues, Values, stream};
+    use super::import::{next_arrays, next_schema};
+    use super::layout::{self, Field};
+    use crate::columns::chunk::Chunk;
+
+    fn example() -> super::ArrowArrayStream {
+        let mut texts = TextValues::with_capacity(3);
+        for text in ["", "añb", "c"] {
+            texts.push(text);
+        }
+        let columns = vec![
+            (c"row", Values::UInt32(vec![7, 8, 9])),
+            (c"text", Values::Texts(texts)),
+            (c"score", Values::Float64(vec![0.5, 1.5, 2.5])),
+            (c"count", Values::Int64(vec![-1, 0, i64::MAX])),
+        ];
+        stream(columns, 3)
+    }
+
+    #[test]
+    fn what_is_handed_out_can_be_taken_over() {
+        let mut stream = example();
+        let schema = next_schema(&mut stream).ok().unwrap();
+        // SAFETY: just filled.
+        let Field::Struct(fields) = (unsafe { Field::of(&schema) }).unwrap() else { panic!() };
+        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["row", "text", "score", "count"]);
+        let arrays = next_arrays(&mut stream).ok().unwrap();
+        drop(stream); // what was taken outlives it
+        let [array] = <[_; 1]>::try_from(arrays).ok().unwrap();
+        let pieces = layout::table(&Rc::new(array), &fields).unwrap();
+        drop(schema);
+        let [
+            Chunk::Numbers(rows),
+            Chunk::Texts(texts),
+            Chunk::Numbers(scores),
+            Chunk::Numbers(counts),
+        ] = &pieces[..]
+        else {
+            panic!()
+        };
+        assert_eq!(rows.integers()[..], [7, 8, 9]);
+        assert_eq!(texts.bytes(1).ok().unwrap(), Some("añb".as_bytes()));
+        assert_eq!(texts.bytes(0).ok().unwrap(), Some(&b""[..]));
+        assert_eq!(scores.slice_of::<f64>(scores.kind).unwrap(), [0.5, 1.5, 2.5]);
+        assert_eq!(counts.integer(0), u64::MAX);
+    }
+
+    #[test]
+    fn a_stream_may_be_dropped_at_any_point() {
+        drop(example());
+        let mut stream = example();
+        drop(next_schema(&mut stream));
+        drop(next_schema(&mut stream));
+        drop(stream);
+        let mut stream = example();
+        assert_eq!(next_arrays(&mut stream).ok().unwrap().len(), 1);
+        assert_eq!(next_arrays(&mut stream).ok().unwrap().len(), 0);
+    }
+}
