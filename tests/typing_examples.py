@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_type
 
 from memory_budget_allocator import (
     Allocation,
+    ArrowStreamExport,
     ComplexityRules,
     MemoryBudgetAllocator,
     MemoryBudgetError,
@@ -20,7 +22,7 @@ from memory_budget_allocator import (
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
 if TYPE_CHECKING:
-    from memory_budget_allocator import AllocationResult, MemoryLike, PromotionResult, SelectedMemory
+    from memory_budget_allocator import AllocationResult, Columns, MemoryLike, PromotionResult, SelectedMemory
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -82,6 +84,27 @@ def allocate() -> SelectedMemory:
     return result["tiers"]["working"]["selected_memories"][0]
 
 
+class Table:
+    """Any class that speaks Arrow is a table."""
+
+    def __init__(self, allocation: Allocation) -> None:
+        self.allocation = allocation
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.allocation.__arrow_c_stream__(requested_schema)
+
+
+def columns() -> list[int]:
+    """Columns in place of memories."""
+    allocator = MemoryBudgetAllocator()
+    given: Columns = {"relevance_score": array("d", [0.5, 0.9]), "token_count": [10, 20], "tier": b"\x00\x03"}
+    allocation = allocator.allocate("How?", given, current_time=NOW)
+    assert_type(allocation.tiers[MemoryTier.RAG].positions, list[int])
+    tables: list[ArrowStreamExport] = [allocation, Table(allocation)]
+    assert all(isinstance(table, ArrowStreamExport) for table in tables)
+    return allocator.allocate("How?", {"relevance_score": [0.5], "text": ["words"]}).selected_positions
+
+
 def promote() -> PromotionResult:
     """Promotion, statistics, export."""
     allocator = MemoryBudgetAllocator(complexity=ComplexityRules(domain_keywords=()))
@@ -107,5 +130,6 @@ def configure() -> dict[str, WorkspaceConfig]:
 
 if __name__ == "__main__":
     allocate()
+    columns()
     promote()
     configure()

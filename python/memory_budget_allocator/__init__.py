@@ -20,7 +20,7 @@ from memory_budget_allocator.errors import (
 )
 from memory_budget_allocator.item_face import MemoryItem
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
-from memory_budget_allocator.protocols import MemoryLike
+from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -50,7 +50,10 @@ __all__ = [
     "AllocationStatistics",
     "ArgumentTypeError",
     "ArgumentValueError",
+    "ArrowArrayExport",
+    "ArrowStreamExport",
     "BudgetSummary",
+    "Columns",
     "ComplexityAnalysis",
     "ComplexityContribution",
     "ComplexityRules",

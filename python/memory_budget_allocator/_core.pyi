@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Self, TypedDict, TypeVar, final
 
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
-from memory_budget_allocator.protocols import MemoryLike
+from memory_budget_allocator.protocols import Columns, MemoryLike
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -70,6 +70,7 @@ class Allocation:
     def non_finite(self) -> tuple[int, str, str] | None: ...
     def to_dict(self) -> AllocationResult: ...
     def _repr_html_(self) -> str: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[MemoryLike]: ...
 
@@ -116,7 +117,7 @@ class Journal:
 
 def allocate(
     query: str,
-    memories: Iterable[MemoryLike],
+    memories: Iterable[MemoryLike] | Columns,
     config: WorkspaceConfig,
     scanner: ComplexityScanner,
     context: Mapping[str, Any] | None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator._core import Allocation
     from memory_budget_allocator.levels import QueryComplexity
-    from memory_budget_allocator.protocols import MemoryLike
+    from memory_budget_allocator.protocols import Columns, MemoryLike
     from memory_budget_allocator.results import (
         AllocationLogEntry,
         AllocationResult,
@@ -248,7 +248,7 @@ class MemoryBudgetAllocator:
     def allocate(
         self,
         query: str,
-        available_memories: Iterable[MemoryLike],
+        available_memories: Iterable[MemoryLike] | Columns,
         workspace_id: str = DEFAULT_WORKSPACE,
         context: Mapping[str, Any] | None = None,
         *,
@@ -262,19 +262,23 @@ class MemoryBudgetAllocator:
 
         Args:
             query: the query; its complexity scales the budgets.
-            available_memories: `MemoryItem`s or objects with the same attributes; any iterable. It is
-                copied first; the caller's own sequence is never reordered.
+            available_memories: `MemoryItem`s or objects with the same attributes, any iterable: it is
+                copied first, the caller's own sequence is never reordered. Or `Columns`: a table that
+                speaks Arrow, or a mapping of arrays, with columns named as the fields of
+                `MemoryItem`. Required are ``relevance_score``, and ``token_count`` or ``text``.
             workspace_id: which configuration to use; an unknown one gets the default.
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
 
         Written to all memories: ``freshness_score``, ``combined_score`` and, where it was 0,
-        ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``.
+        ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``. Nothing
+        is written to columns; the result shows what it would show of items with the same values.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: an argument cannot be used.
-            ItemTypeError, ItemValueError: a memory cannot be used; the message names it.
+            ArgumentTypeError, ArgumentValueError: an argument, or a column as a whole, cannot be used.
+            ItemTypeError, ItemValueError: a memory cannot be used; the message names it, or its
+                column and row.
             ConfigurationError: the configuration cannot be used.
             In every case nothing has changed.
         """
@@ -304,7 +308,7 @@ class MemoryBudgetAllocator:
     def allocate_memory_budget(
         self,
         query: str,
-        available_memories: Iterable[MemoryLike],
+        available_memories: Iterable[MemoryLike] | Columns,
         workspace_id: str = DEFAULT_WORKSPACE,
         context: Mapping[str, Any] | None = None,
         *,
@@ -425,8 +429,9 @@ def _with_first(lines: Iterable[str]) -> Iterable[tuple[bool, str]]:
 
 def _report_non_finite(count: int, memory_id: str, field: str) -> None:
     logger.warning(
-        "%d NaN or infinite score component(s) counted as 0, the first in memory %s: %s",
+        "%d NaN or infinite score component%s counted as 0, the first in memory %s: %s",
         count,
+        "" if count == 1 else "s",
         one_line(memory_id),
         field,
     )

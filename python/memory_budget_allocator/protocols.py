@@ -1,13 +1,14 @@
-"""What an object must offer to be taken for a memory."""
+"""What an object must offer to be taken for a memory, or for columns of memories."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["MemoryLike"]
+__all__ = ["ArrowArrayExport", "ArrowStreamExport", "Columns", "MemoryLike"]
 
 
 @runtime_checkable
@@ -55,3 +56,32 @@ class MemoryLike(Protocol):
     access_count: int
     last_accessed: datetime | None
     promotion_score: float
+
+
+@runtime_checkable
+class ArrowStreamExport(Protocol):
+    """A table that hands out its batches through the Arrow C stream interface.
+
+    Polars and pandas data frames, pyarrow tables, DuckDB relations and `Allocation` are such.
+    """
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """A capsule named "arrow_array_stream"."""
+        ...
+
+
+@runtime_checkable
+class ArrowArrayExport(Protocol):
+    """One batch or struct array that hands itself out through the Arrow C data interface."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """Two capsules named "arrow_schema" and "arrow_array"."""
+        ...
+
+
+Columns: TypeAlias = ArrowStreamExport | ArrowArrayExport | Mapping[str, object]
+"""Memories as columns that are named as the fields of `MemoryItem`, one row a memory.
+
+A table that speaks Arrow, or a mapping from names to NumPy arrays, other buffers, Arrow arrays, lists
+or tuples.
+"""

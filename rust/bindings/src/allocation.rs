@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
+use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::columns::Rows;
 use crate::record::Record;
-use crate::vocabulary;
+use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.
 pub enum Holder {
     /// The caller's own objects, and the texts of the selected ones as the call read them.
     Items { memories: Py<PyTuple>, texts: Vec<Py<PyString>> },
+    /// Rows of the caller's columns.
+    Columns(Rows),
 }
 
 /// The outcome of one allocation.
@@ -35,13 +38,22 @@ impl Allocation {
         py: Python<'py>,
         range: std::ops::Range<usize>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let Holder::Items { memories, .. } = &self.holder;
-        let memories = memories.bind(py);
+        let memories = match &self.holder {
+            Holder::Items { memories, .. } => memories.bind(py),
+            Holder::Columns(rows) => return rows.items(py, &self.record, range),
+        };
         let selected = PyList::empty(py);
         for selection in &self.record.plan.selected[range] {
             selected.append(memories.get_borrowed_item(selection.index as usize)?)?;
         }
         Ok(selected)
+    }
+
+    fn has_ids(&self) -> bool {
+        match &self.holder {
+            Holder::Items { .. } => true,
+            Holder::Columns(rows) => rows.has_ids,
+        }
     }
 
     fn everything(&self) -> std::ops::Range<usize> {
@@ -53,17 +65,21 @@ impl Allocation {
 impl Allocation {
     /// The documented result: plain, JSON-serialisable, made anew by every call.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Holder::Items { texts, .. } = &self.holder;
-        self.record.result(py, texts)
+        match &self.holder {
+            Holder::Items { texts, .. } => self.record.result(py, texts),
+            Holder::Columns(rows) => self.record.result(py, &rows.texts(py)),
+        }
     }
 
-    /// The selected memories themselves: by tier, then by score.
+    /// The selected memories themselves: by tier, then by score. From columns: new `MemoryItem`s,
+    /// made by every call; changing them changes nothing else.
     #[getter]
     fn selected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.memories(py, self.everything())
     }
 
-    /// Positions of the selected memories in the caller's sequence, in the order of `selected`.
+    /// Positions of the selected memories in the caller's sequence or table, in the order of
+    /// `selected`.
     #[getter]
     fn selected_positions(&self) -> Vec<u32> {
         self.record.plan.selected.iter().map(|selected| selected.index).collect()
@@ -134,6 +150,18 @@ impl Allocation {
         Some((*count, memory_id.clone_ref(py), *field))
     }
 
+    /// The selected memories as an Arrow table of one batch; see the documentation of columns.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // A request is a wish: the schema is what it is, and the consumer casts.
+        let _ = requested_schema;
+        table::stream(py, &self.record, self.has_ids())
+    }
+
     fn __len__(&self) -> usize {
         self.record.plan.selected.len()
     }
@@ -162,8 +190,11 @@ impl Allocation {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Holder::Items { memories, .. } = &self.holder;
-        visit.call(memories)
+        match &self.holder {
+            Holder::Items { memories, .. } => visit.call(memories),
+            // Only texts, which are no part of a cycle.
+            Holder::Columns(_) => Ok(()),
+        }
     }
 }
 

@@ -1,16 +1,19 @@
-//! One allocation from a list of memories: read, decide, write.
+//! One allocation: a door is chosen; the one for lists of memories reads, decides and writes here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{self, NO_TIME};
 use memory_budget_core::plan::{Plan, plan};
 use memory_budget_core::score::{Scores, combined, finite_or_zero};
+use memory_budget_core::settings::Settings;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
+use crate::columns;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::datetime;
 use crate::door::{
@@ -55,6 +58,45 @@ pub fn allocate<'py>(
     let plain_query = fields::plain(query)?;
     let workspace_id = fields::plain(workspace_id)?;
     let project_id = project_id.map(fields::plain).transpose()?;
+    let outcome = if columns::are_columns(memories)? {
+        columns::allocate(memories, &settings, estimate, level, now_us)?
+    } else {
+        allocate_items(memories, &settings, estimate, level, now_us)?
+    };
+    let record = Record {
+        plan: outcome.plan,
+        entries: outcome.entries,
+        query: plain_query.unbind(),
+        workspace_id: workspace_id.unbind(),
+        project_id: project_id.map(Bound::unbind),
+        config_scope: config_scope.clone().unbind(),
+        now_us,
+        processing_ns: AtomicU64::new(0),
+    };
+    let record = Arc::new(record);
+    let ended_ns = clock_ns.call0().and_then(|reading| reading.extract::<u64>());
+    let processing_ns = ended_ns.map_or(0, |ended_ns| ended_ns.saturating_sub(started_ns));
+    journal.get().note(py, &record, processing_ns);
+    Ok(Allocation { record, holder: outcome.holder, non_finite: outcome.non_finite })
+}
+
+/// What a door decided and keeps; all effects are written.
+pub struct Outcome {
+    pub plan: Plan,
+    pub entries: Vec<Entry>,
+    pub holder: Holder,
+    /// See [`Allocation::non_finite`].
+    pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
+}
+
+fn allocate_items(
+    memories: &Bound<'_, PyAny>,
+    settings: &Settings,
+    estimate: TokenEstimate,
+    level: Level,
+    now_us: i64,
+) -> PyResult<Outcome> {
+    let py = memories.py();
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
@@ -63,7 +105,7 @@ pub fn allocate<'py>(
     let columns =
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
     let (plan, scores) =
-        gateway::run(py, memories.len(), || plan(&columns, &settings, level, now_us));
+        gateway::run(py, memories.len(), || plan(&columns, settings, level, now_us));
     // Everything a result shows is read before the first write: a failure changes nothing.
     let (mut entries, texts) = describe(py, &snapshot, &plan)?;
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
@@ -84,23 +126,9 @@ pub fn allocate<'py>(
         };
         (found.count, memory_id.unbind(), found.first_field)
     });
-    let record = Record {
-        plan,
-        entries,
-        query: plain_query.unbind(),
-        workspace_id: workspace_id.unbind(),
-        project_id: project_id.map(Bound::unbind),
-        config_scope: config_scope.clone().unbind(),
-        now_us,
-        processing_ns: AtomicU64::new(0),
-    };
     drop(snapshot);
-    let record = Arc::new(record);
-    let ended_ns = clock_ns.call0().and_then(|reading| reading.extract::<u64>());
-    let processing_ns = ended_ns.map_or(0, |ended_ns| ended_ns.saturating_sub(started_ns));
-    journal.get().note(py, &record, processing_ns);
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Allocation { record, holder, non_finite })
+    Ok(Outcome { plan, entries, holder, non_finite })
 }
 
 /// Entries of the selected memories, access counts still to come, and their full texts.

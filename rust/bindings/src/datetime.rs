@@ -13,7 +13,7 @@ const DATETIME: &str = "a datetime";
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 /// 0001-01-01 and 10000-01-01, UTC.
-const REPRESENTABLE: std::ops::Range<i64> =
+pub const REPRESENTABLE: std::ops::Range<i64> =
     -62_135_596_800 * MICROSECONDS_PER_SECOND..253_402_300_800 * MICROSECONDS_PER_SECOND;
 
 struct Epoch {
@@ -132,6 +132,17 @@ fn civil(day: i64) -> (i64, i64, i64) {
     (year, month, day_of_month)
 }
 
+/// Microseconds from 1970-01-01 to the first day of the month that many months later; None outside
+/// the years 1 to 9999. The counterpart of [`civil`].
+pub fn month_start(months: i64) -> Option<i64> {
+    let months = months.checked_add(1970 * 12).filter(|months| (12..120_000).contains(months))?;
+    // Years begin in March here too.
+    let (year, month_from_march) = ((months - 2).div_euclid(12), (months - 2).rem_euclid(12));
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let day = 365 * year + leap_days + (153 * month_from_march + 2) / 5 - 719_468;
+    Some(day * SECONDS_PER_DAY * MICROSECONDS_PER_SECOND)
+}
+
 /// Microseconds since 1970-01-01 UTC of `current_time` (a naive datetime is UTC).
 ///
 /// Raises `ArgumentTypeError` for anything but a datetime, `ArgumentValueError` where UTC leaves the
@@ -156,4 +167,21 @@ pub fn epoch_microseconds(current_time: &Bound<'_, PyAny>) -> PyResult<i64> {
 #[pyo3(name = "isoformat")]
 pub fn utc_isoformat(microseconds: i64) -> String {
     isoformat(microseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_start_where_the_calendar_says() {
+        for months in -1969 * 12..8030 * 12 {
+            let start = month_start(months).unwrap();
+            let day = start / (SECONDS_PER_DAY * MICROSECONDS_PER_SECOND);
+            assert_eq!(civil(day), (1970 + months.div_euclid(12), 1 + months.rem_euclid(12), 1));
+        }
+        assert_eq!(month_start(-1969 * 12 - 1), None);
+        assert_eq!(month_start(8030 * 12), None);
+        assert_eq!(month_start(i64::MAX), None);
+    }
 }

@@ -39,7 +39,7 @@ impl TokenEstimate {
         Self { tokens_per_char, counter: Counter::estimate(tokens_per_char) }
     }
 
-    fn count(self, code_points: u64) -> u64 {
+    pub fn count(self, code_points: u64) -> u64 {
         tokens::estimate(code_points, self.tokens_per_char)
     }
 
@@ -204,7 +204,7 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
 
 fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
     ArgumentTypeError::new_err(format!(
-        "{argument} must be an iterable of memories, got {}",
+        "{argument} must be an iterable of memories or columns, got {}",
         shown_with_type(value)
     ))
 }

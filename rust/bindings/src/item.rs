@@ -152,7 +152,8 @@ pub struct Shown {
 }
 
 impl MemoryItem {
-    fn blank() -> Self {
+    /// An item as it is before its fields are assigned.
+    pub fn blank() -> Self {
         Self {
             relevance: AtomicF64::new(0.0),
             importance: AtomicF64::new(0.5),
@@ -198,6 +199,10 @@ impl MemoryItem {
         Tier::from_index(self.tier.load(Ordering::Relaxed).into()).unwrap_or(Tier::Working)
     }
 
+    pub fn move_to(&self, tier: Tier) {
+        self.tier.store(tier as u8, Ordering::Relaxed);
+    }
+
     /// Creation time in microseconds, or `NO_TIME`.
     pub fn timestamp_us(&self) -> i64 {
         self.timestamp_us.load(Ordering::Relaxed)
@@ -223,6 +228,10 @@ impl MemoryItem {
 
     pub fn accesses(&self) -> u64 {
         self.access_count.load(Ordering::Relaxed)
+    }
+
+    pub fn set_accesses(&self, count: u64) {
+        self.access_count.store(count, Ordering::Relaxed);
     }
 
     /// Counts one more selection, up to [`MAX_COUNT`]; false where it was full.
@@ -328,8 +337,7 @@ impl MemoryItem {
             }
             Field::Text => self.assign_text(fields::text(value).map_err(refused)?)?,
             Field::Tier => {
-                let tier = vocabulary::tier(value).map_err(refused)?;
-                self.tier.store(tier as u8, Ordering::Relaxed);
+                self.move_to(vocabulary::tier(value).map_err(refused)?);
             }
             Field::Timestamp => {
                 let (given, microseconds) = optional_datetime(value).map_err(refused)?;
@@ -362,8 +370,7 @@ impl MemoryItem {
             Field::PromotionScore => self.set_number(&self.promotion, field, value)?,
             Field::TokenCount => self.tokens.set_own(fields::count(value).map_err(refused)?),
             Field::AccessCount => {
-                let count = fields::count(value).map_err(refused)?;
-                self.access_count.store(count, Ordering::Relaxed);
+                self.set_accesses(fields::count(value).map_err(refused)?);
             }
             Field::LastAccessed => {
                 let (given, microseconds) = optional_datetime(value).map_err(refused)?;

@@ -17,7 +17,8 @@ use crate::record::Record;
 /// Allocations as they happened: a bounded log (0 = unlimited) and exact totals over all of them.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
 pub struct Journal {
-    log: Log<Record>,
+    /// Boxed: its counters, padded to cache lines, need more alignment than Python gives objects.
+    log: Box<Log<Record>>,
     totals: WorkspaceTotals,
 }
 
@@ -35,7 +36,7 @@ impl Journal {
 impl Journal {
     #[new]
     fn new(history_limit: u64) -> Self {
-        Self { log: Log::new(history_limit), totals: WorkspaceTotals::new() }
+        Self { log: Box::new(Log::new(history_limit)), totals: WorkspaceTotals::new() }
     }
 
     /// The log's entries as dicts, oldest first.

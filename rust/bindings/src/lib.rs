@@ -5,6 +5,8 @@
 
 mod allocation;
 mod allocator;
+mod arrow;
+mod columns;
 mod complexity;
 mod datetime;
 mod door;
@@ -16,6 +18,7 @@ mod item_pickle;
 mod journal;
 mod promotion;
 mod record;
+mod table;
 mod token_mark;
 mod vocabulary;
 mod workspace;
@@ -55,3 +58,13 @@ mod _core {
     #[expect(non_upper_case_globals)] // the name Python gives it
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }
+
+/// Python aligns objects to 16 bytes; a field that needs more must be boxed.
+const _: () = {
+    const fn fits<T>() -> bool {
+        align_of::<T>() <= 16
+    }
+    assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
+    assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
+    assert!(fits::<complexity::ComplexityScanner>());
+};

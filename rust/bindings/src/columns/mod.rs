@@ -1,0 +1,277 @@
+//! The door for columns: tables of other libraries and mappings of arrays, read without making an
+//! object a row. Nothing is written back.
+//!
+//! ```text
+//! mapping of arrays ─► array ──┐
+//! Arrow table ─► arrow::import ┴► source (named columns of chunks) ─► read ─► Candidates
+//! ```
+//!
+//! The rule for everything an allocation then shows: it is what the same call over `MemoryItem`s of
+//! the same values would show.
+
+mod array;
+pub mod chunk;
+mod fault;
+mod read;
+mod source;
+pub mod span;
+pub mod text;
+mod text_column;
+mod tiers;
+
+use std::borrow::Cow;
+
+use memory_budget_core::candidates::Candidates;
+use memory_budget_core::complexity::Level;
+use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::plan::plan;
+use memory_budget_core::settings::Settings;
+use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+
+use crate::allocation::Holder;
+use crate::allocator::Outcome;
+use crate::datetime;
+use crate::door::TokenEstimate;
+use crate::errors::ArgumentValueError;
+use crate::gateway;
+use crate::item::{Field, LastAccess, MemoryItem, preview_of};
+use crate::record::{Created, Entry, Record};
+use crate::token_mark::Counter;
+use source::Source;
+pub use source::are_columns;
+use text_column::TextColumn;
+
+/// A table, checked and converted as far as it had to be.
+struct Table<'a, 'py> {
+    tier: Vec<Tier>,
+    relevance: Cow<'a, [f64]>,
+    importance: Cow<'a, [f64]>,
+    timestamp_us: Cow<'a, [i64]>,
+    tokens: Cow<'a, [u64]>,
+    access_count: Option<Cow<'a, [u64]>>,
+    memory_id: Option<TextColumn<'a, 'py>>,
+    text: Option<TextColumn<'a, 'py>>,
+    user_id: Option<TextColumn<'a, 'py>>,
+    /// Rows whose tokens were estimated; empty for none.
+    estimated: Vec<bool>,
+}
+
+impl<'a, 'py> Table<'a, 'py> {
+    fn read(source: &'a Source<'py>, estimate: TokenEstimate) -> PyResult<Self> {
+        let rows = source.rows();
+        let texts = |field, nulls_allowed| {
+            let (content, column) = source.get(field);
+            content.map(|content| TextColumn::of(content, column, nulls_allowed)).transpose()
+        };
+        let column = |field| match source.get(field) {
+            (Some(content), column) => Some((content, column)),
+            (None, _) => None,
+        };
+        let relevance = match column(Field::RelevanceScore) {
+            Some((content, column)) => read::floats(content, column)?,
+            None => Cow::Borrowed(&[][..]),
+        };
+        let tokens = match column(Field::TokenCount) {
+            Some((content, column)) => read::counts(content, column)?,
+            None => Cow::Owned(vec![0; rows]),
+        };
+        let tier = match column(Field::Tier) {
+            Some((content, column)) => tiers::tiers(content, column)?,
+            None => vec![Tier::Working; rows],
+        };
+        let timestamp_us = match column(Field::Timestamp) {
+            Some((content, column)) => read::times(content, column)?,
+            None => Cow::Owned(vec![NO_TIME; rows]),
+        };
+        let importance = match column(Field::ImportanceScore) {
+            Some((content, column)) => read::floats(content, column)?,
+            None => Cow::Owned(vec![DEFAULT_IMPORTANCE; rows]),
+        };
+        let access_count =
+            column(Field::AccessCount).map(|(content, column)| read::counts(content, column));
+        let mut table = Self {
+            tier,
+            relevance,
+            importance,
+            timestamp_us,
+            tokens,
+            access_count: access_count.transpose()?,
+            memory_id: texts(Field::MemoryId, false)?,
+            text: texts(Field::Text, false)?,
+            user_id: texts(Field::UserId, true)?,
+            estimated: Vec::new(),
+        };
+        table.estimate_tokens(estimate)?;
+        Ok(table)
+    }
+
+    /// A count of 0 is one not known yet, as it is for items.
+    fn estimate_tokens(&mut self, estimate: TokenEstimate) -> PyResult<()> {
+        let Some(text) = &self.text else { return Ok(()) };
+        if !self.tokens.contains(&0) {
+            return Ok(());
+        }
+        self.estimated = self.tokens.iter().map(|&count| count == 0).collect();
+        let tokens = self.tokens.to_mut();
+        for (row, count) in tokens.iter_mut().enumerate().filter(|(_, count)| **count == 0) {
+            *count = estimate.count(text.code_points(row)?);
+        }
+        Ok(())
+    }
+
+    fn candidates(&self) -> PyResult<Candidates<'_>> {
+        Candidates::new(
+            &self.tier,
+            &self.relevance,
+            &self.importance,
+            &self.timestamp_us,
+            &self.tokens,
+        )
+        .map_err(|error| ArgumentValueError::new_err(error.to_string()))
+    }
+
+    /// The id of a row; its number where there are no ids.
+    fn memory_id(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyString>> {
+        let given = match &self.memory_id {
+            Some(ids) => ids.get(py, row)?,
+            None => None,
+        };
+        Ok(given.unwrap_or_else(|| PyString::new(py, &row.to_string())))
+    }
+
+    fn describe(&self, py: Python<'py>, row: usize) -> PyResult<(Entry, Original)> {
+        let text = match &self.text {
+            Some(texts) => texts.get(py, row)?,
+            None => None,
+        };
+        let text = text.unwrap_or_else(|| intern!(py, "").clone());
+        let preview = preview_of(&text)?;
+        let user_id = match &self.user_id {
+            Some(users) => users.get(py, row)?.map(Bound::unbind),
+            None => None,
+        };
+        let timestamp_us = self.timestamp_us[row];
+        let accesses = self.access_count.as_ref().map_or(0, |counts| counts[row]);
+        let entry = Entry {
+            memory_id: self.memory_id(py, row)?.unbind(),
+            preview: preview.unbind(),
+            created: created(timestamp_us),
+            access_count: (accesses + 1).min(MAX_COUNT),
+        };
+        let original = Original {
+            text: text.unbind(),
+            user_id,
+            timestamp_us,
+            relevance: self.relevance[row],
+            importance: self.importance[row],
+            estimated: self.estimated.get(row).is_some_and(|&estimated| estimated),
+        };
+        Ok((entry, original))
+    }
+}
+
+/// The importance of a `MemoryItem` that says nothing of it.
+const DEFAULT_IMPORTANCE: f64 = 0.5;
+
+fn created(timestamp_us: i64) -> Created {
+    if timestamp_us == NO_TIME { Created::Unknown } else { Created::Utc(timestamp_us) }
+}
+
+/// Decides over columns.
+pub fn allocate(
+    columns: &Bound<'_, PyAny>,
+    settings: &Settings,
+    estimate: TokenEstimate,
+    level: Level,
+    now_us: i64,
+) -> PyResult<Outcome> {
+    let py = columns.py();
+    let source = Source::of(columns)?;
+    let table = Table::read(&source, estimate)?;
+    let candidates = table.candidates()?;
+    let (plan, scores) =
+        gateway::run(py, source.rows(), || plan(&candidates, settings, level, now_us));
+    py.check_signals()?;
+    let described = plan.selected.iter().map(|it| table.describe(py, it.index as usize));
+    let (entries, originals) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
+    let non_finite = match scores.non_finite {
+        Some(found) => {
+            let memory_id = table.memory_id(py, found.first_index)?;
+            Some((found.count, memory_id.unbind(), found.first_field))
+        }
+        None => None,
+    };
+    let has_ids = table.memory_id.is_some();
+    let holder = Holder::Columns(Rows { originals, has_ids, counter: estimate.counter() });
+    Ok(Outcome { plan, entries, holder, non_finite })
+}
+
+/// What a selected row had beside what plan and entry keep.
+struct Original {
+    text: Py<PyString>,
+    user_id: Option<Py<PyString>>,
+    timestamp_us: i64,
+    relevance: f64,
+    importance: f64,
+    estimated: bool,
+}
+
+/// The selected rows; the columns themselves are not kept.
+pub struct Rows {
+    originals: Vec<Original>,
+    /// Whether the columns had ids.
+    pub has_ids: bool,
+    counter: Counter,
+}
+
+impl Rows {
+    pub fn texts(&self, py: Python<'_>) -> Vec<Py<PyString>> {
+        self.originals.iter().map(|original| original.text.clone_ref(py)).collect()
+    }
+
+    /// `MemoryItem`s as an allocation from a list would have left them, made anew.
+    pub fn items<'py>(
+        &self,
+        py: Python<'py>,
+        record: &Record,
+        range: std::ops::Range<usize>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let items = PyList::empty(py);
+        for rank in range {
+            items.append(self.item(py, record, rank)?)?;
+        }
+        Ok(items)
+    }
+
+    fn item(&self, py: Python<'_>, record: &Record, rank: usize) -> PyResult<MemoryItem> {
+        let original = &self.originals[rank];
+        let (selected, entry) = (&record.plan.selected[rank], &record.entries[rank]);
+        let item = MemoryItem::blank();
+        item.assign(Field::MemoryId, entry.memory_id.bind(py))?;
+        item.assign(Field::Text, original.text.bind(py))?;
+        item.move_to(selected.tier);
+        if original.timestamp_us != NO_TIME {
+            let timestamp = datetime::from_microseconds(py, original.timestamp_us)?;
+            item.assign(Field::Timestamp, timestamp.bind(py))?;
+        }
+        if let Some(user_id) = &original.user_id {
+            item.assign(Field::UserId, user_id.bind(py))?;
+        }
+        item.relevance.store(original.relevance);
+        item.importance.store(original.importance);
+        item.freshness.store(selected.freshness);
+        item.combined.store(selected.combined);
+        if original.estimated {
+            item.tokens.set_counted(selected.tokens, self.counter);
+        } else {
+            item.tokens.set_own(selected.tokens);
+        }
+        item.set_accesses(entry.access_count);
+        item.set_last_access(LastAccess::written(record.now_us));
+        Ok(item)
+    }
+}
