@@ -204,7 +204,7 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
 
 fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
     ArgumentTypeError::new_err(format!(
-        "{argument} must be an iterable of memories or columns, got {}",
+        "{argument} must be an iterable of memories, got {}",
         shown_with_type(value)
     ))
 }
