@@ -126,8 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"memory-budget-allocator {__version__}, Python {platform.python_version()}, "
         f"NumPy {numpy.__version__}\n"
         "Four tiers mixed, token counts known (42 to 65), budgets of 4,096 tokens in all. Ratios are the\n"
-        "medians of paired rounds. loop /: the plain loop's time over this one. NumPy /: the same for NumPy with\n"
-        "stored freshness. / bound: this time over that of reading the columns once.\n"
+        "medians of paired rounds. loop /: the plain loop's time over this one. NumPy /: that of NumPy with\n"
+        "stored freshness over this one. / bound: this time over that of reading the columns once.\n"
     )
     measurements: list[Measured] = []
     for rows in parsed.sizes or (QUICK_SIZES if parsed.quick else SIZES):
