@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from functools import cache
 from itertools import pairwise
@@ -43,14 +42,11 @@ class Call(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL:
-    target = Path(os.environ.get("CARGO_TARGET_DIR", FOLDER / "target"))
-    path = target / "release" / FILE_NAMES.get(sys.platform, "libstraightforward_port.so")
+    path = FOLDER / "target" / "release" / FILE_NAMES.get(sys.platform, "libstraightforward_port.so")
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError:
-        raise MissingSideError(
-            "cargo build --release --manifest-path benches/baseline/Cargo.toml (make bench does it)"
-        ) from None
+        raise MissingSideError("the Rust port is not built: make baseline") from None
     loaded.allocate.argtypes = loaded.read_once.argtypes = [ctypes.POINTER(Call)]
     loaded.allocate.restype, loaded.read_once.restype = None, ctypes.c_uint64
     return loaded

@@ -76,7 +76,8 @@ pub unsafe extern "C" fn read_once(call: &Call) -> u64 {
     let sum = |start: *const u8, bytes: usize| {
         // SAFETY: the caller promises `bytes` readable bytes; any bit pattern is a u8 or u64.
         let (head, words, tail) = unsafe { from_raw_parts(start, bytes).align_to::<u64>() };
-        let ends = head.iter().chain(tail).fold(0_u64, |sum, &byte| sum.wrapping_add(u64::from(byte)));
+        let ends =
+            head.iter().chain(tail).fold(0_u64, |sum, &byte| sum.wrapping_add(u64::from(byte)));
         words.iter().fold(ends, |sum, &word| sum.wrapping_add(word))
     };
     sum(call.relevance.cast(), call.rows * 4)
