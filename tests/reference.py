@@ -229,8 +229,9 @@ def analyze_query_complexity(
     history = context_number(
         context, ("history_length", "conversation_history", "history", "conversation_length")
     )
-    turns = next((context[name] for name in ("turn_count", "turns") if context.get(name) is not None), None)
-    many_turns = turns > rules.turn_count_above if turns is not None else context.get("multi_turn") is True
+    turns = context_number(context, ("turn_count", "turns", "multi_turn"))
+    flagged = all(context.get(name) is None for name in ("turn_count", "turns"))
+    many_turns = turns > rules.turn_count_above or (flagged and context.get("multi_turn") is True)
     retrieval = context.get("requires_retrieval")
     if retrieval is None:
         retrieval = context.get("needs_retrieval")

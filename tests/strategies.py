@@ -270,9 +270,9 @@ contexts = st.one_of(
                 name: st.one_of(lengths, sequences)
                 for name in ("history_length", "conversation_history", "history", "conversation_length")
             },
-            "turn_count": lengths,
-            "turns": lengths,
-            "multi_turn": st.one_of(st.none(), st.booleans()),
+            "turn_count": st.one_of(lengths, sequences),
+            "turns": st.one_of(lengths, sequences),
+            "multi_turn": st.one_of(st.none(), st.booleans(), lengths),
             "requires_retrieval": truths,
             "needs_retrieval": truths,
             "unrelated": st.just(object()),

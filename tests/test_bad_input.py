@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory_budget_allocator import MemoryBudgetAllocator, MemoryBudgetError, MemoryItem
+from memory_budget_allocator import (
+    MemoryBudgetAllocator,
+    MemoryBudgetError,
+    MemoryItem,
+    WorkspaceConfig,
+)
 from reference import Memory
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -256,3 +261,65 @@ def test_an_interrupt_in_foreign_code_goes_through_and_changes_nothing() -> None
     with pytest.raises(KeyboardInterrupt):
         MemoryBudgetAllocator().allocate("q", [item, foreign], current_time=NOW)
     assert state([item]) == before
+
+
+def test_a_setter_that_assigns_and_then_raises_is_undone() -> None:
+    class Grudging(Memory):
+        @property  # type: ignore[override]
+        def freshness_score(self) -> float:
+            return self.__dict__.get("kept", 9.0)
+
+        @freshness_score.setter
+        def freshness_score(self, value: float) -> None:
+            self.__dict__["kept"] = value
+            if self.__dict__.get("armed"):
+                self.__dict__["armed"] = False
+                raise RuntimeError("after the fact")
+
+    grudging = Grudging(**good())
+    grudging.freshness_score = 9.0
+    grudging.__dict__["armed"] = True
+    with pytest.raises(ValueError, match="writing freshness_score failed"):
+        MemoryBudgetAllocator().allocate("q", [grudging], current_time=NOW)
+    assert grudging.freshness_score == 9.0
+
+
+def test_a_multiplier_that_changes_its_own_mapping() -> None:
+    class Vandal:
+        def __init__(self, mapping: dict[str, Any]) -> None:
+            self.mapping = mapping
+
+        def __float__(self) -> float:
+            self.mapping.clear()
+            return 1.0
+
+    allocator = MemoryBudgetAllocator()
+    multipliers: dict[str, Any] = allocator.workspace_configs["default"].complexity_multipliers
+    multipliers["simple"] = Vandal(multipliers)
+    allocator.allocate("q", [MemoryItem(**good())], current_time=NOW)
+    assert multipliers == {}
+
+
+def test_sums_and_windows_beyond_the_range_of_floats() -> None:
+    config = WorkspaceConfig("vast", long_term_memory_pct=1e308, rag_memory_pct=1e308)
+    allocator = MemoryBudgetAllocator(config)
+    for hours in (1e308, 10**400):
+        assert allocator.get_allocation_statistics(time_window_hours=hours)["complete"]
+    with pytest.raises(ValueError, match="finite"):
+        allocator.get_allocation_statistics(time_window_hours=INFINITY)
+
+
+def test_a_workspace_that_is_none_is_an_error_and_not_unknown() -> None:
+    allocator = MemoryBudgetAllocator()
+    allocator.workspace_configs["broken"] = None  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="workspace configuration"):
+        allocator.allocate("q", [], "broken")
+
+
+@pytest.mark.parametrize("kind", [MemoryItem, Memory])
+def test_scoring_one_memory_reports_what_is_no_number(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    allocator = MemoryBudgetAllocator()
+    config = allocator.workspace_configs["default"]
+    allocator.calculate_memory_score(kind(**good(importance_score=NAN)), config, NOW)
+    (message,) = caplog.messages
+    assert "good: importance_score" in message

@@ -1,9 +1,9 @@
 """Types of the native module. `MemoryItem` is written as the dataclass it is to every observer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypedDict, final
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, final
 
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
@@ -20,6 +20,8 @@ from memory_budget_allocator.results import (
     TierStatistics,
 )
 from memory_budget_allocator.workspace import WorkspaceConfig
+
+_Item = TypeVar("_Item", bound=MemoryItem)
 
 PACKAGED_CONFIGURATION: Final[str]
 BUILD_PROFILE: Final[Literal["release", "debug"]]
@@ -107,7 +109,6 @@ class _Sums(TypedDict):
 @final
 class Journal:
     def __new__(cls, history_limit: int) -> Self: ...
-    def record(self, allocation: Allocation, processing_ns: int) -> None: ...
     def entries(self) -> list[AllocationLogEntry]: ...
     def clear(self) -> None: ...
     def statistics(self, workspace_id: str | None, since_us: int | None) -> tuple[_Sums, bool]: ...
@@ -123,8 +124,13 @@ def allocate(
     project_id: str | None,
     config_scope: ConfigScope,
     now_us: int,
+    journal: Journal,
+    clock_ns: Callable[[], int],
+    started_ns: int,
 ) -> Allocation: ...
-def calculate_score(item: MemoryLike, config: WorkspaceConfig, now_us: int) -> float: ...
+def calculate_score(
+    item: MemoryLike, config: WorkspaceConfig, now_us: int
+) -> tuple[float, tuple[str, str] | None]: ...
 def check_complexity_rules(rules: ComplexityRules) -> None: ...
 def check_tier_order(tier_order: Iterable[MemoryTier | str]) -> tuple[MemoryTier, ...]: ...
 def check_workspace(config: WorkspaceConfig) -> None: ...
@@ -136,6 +142,7 @@ def evaluate_promotions(
     now_us: int,
 ) -> PromotionResult: ...
 def isoformat(microseconds: int) -> str: ...
+def restore_item(item_class: type[_Item], fields: tuple[object, ...]) -> _Item: ...
 def tier_budget(
     config: WorkspaceConfig, tier: MemoryTier | str, complexity: QueryComplexity | str
 ) -> int: ...

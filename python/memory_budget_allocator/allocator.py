@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from itertools import chain
@@ -97,7 +96,7 @@ class MemoryBudgetAllocator:
         self._tier_order = _core.check_tier_order(tier_order)
         self._history_limit = check_history_limit(history_limit)
         self._journal = _core.Journal(self._history_limit)
-        self._unknown_workspaces: set[str] = set()
+        self._unknown_workspaces: dict[str, object] = {}
         if default_config is not None:
             check_config(default_config, "default_config")
             self.workspace_configs[DEFAULT_WORKSPACE] = default_config
@@ -189,21 +188,19 @@ class MemoryBudgetAllocator:
         require_text("workspace_id", workspace_id)
         if project_id is not None:
             require_text("project_id", project_id)
-            project = self.project_configs.get((workspace_id, project_id))
-            if project is not None:
-                return project, "project"
-        config = self.workspace_configs.get(workspace_id)
-        if config is not None:
-            return config, "workspace"
-        if workspace_id not in self._unknown_workspaces:
-            self._unknown_workspaces.add(workspace_id)
+            if (workspace_id, project_id) in self.project_configs:
+                return self.project_configs[workspace_id, project_id], "project"
+        if workspace_id in self.workspace_configs:
+            return self.workspace_configs[workspace_id], "workspace"
+        # setdefault is one step: of several threads, one finds its own mark.
+        mark = object()
+        if self._unknown_workspaces.setdefault(workspace_id, mark) is mark:
             logger.warning("unknown workspace %s: using the default configuration", one_line(workspace_id))
-        try:
-            return self.workspace_configs[DEFAULT_WORKSPACE], "default"
-        except KeyError:
+        if DEFAULT_WORKSPACE not in self.workspace_configs:
             raise ArgumentValueError(
                 f"unknown workspace {shown(workspace_id)}, and workspace_configs has no 'default'"
-            ) from None
+            )
+        return self.workspace_configs[DEFAULT_WORKSPACE], "default"
 
     # Queries and scores
 
@@ -241,7 +238,10 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
             ConfigurationError: the configuration cannot be used.
         """
-        return _core.calculate_score(item, config, now_us(current_time))
+        score, non_finite = _core.calculate_score(item, config, now_us(current_time))
+        if non_finite is not None:
+            _report_non_finite(1, *non_finite)
+        return score
 
     # Allocation
 
@@ -290,16 +290,13 @@ class MemoryBudgetAllocator:
             project_id,
             scope,
             now_us(current_time),
+            self._journal,
+            time.perf_counter_ns,
+            started,
         )
-        self._journal.record(allocation, time.perf_counter_ns() - started)
         if allocation.non_finite is not None:
             count, memory_id, field = allocation.non_finite
-            logger.warning(
-                "%d NaN or infinite score components counted as 0, the first in memory %s: %s",
-                count,
-                one_line(memory_id),
-                field,
-            )
+            _report_non_finite(count, memory_id, field)
         if self.log_allocations and logger.isEnabledFor(logging.INFO):
             _log(allocation)
         return allocation
@@ -412,6 +409,8 @@ class MemoryBudgetAllocator:
         Raises:
             OSError: the file cannot be written; an old one is untouched.
         """
+        import json
+
         from memory_budget_allocator.durable_write import write_text
 
         entries = self._journal.entries()
@@ -422,6 +421,15 @@ class MemoryBudgetAllocator:
 
 def _with_first(lines: Iterable[str]) -> Iterable[tuple[bool, str]]:
     return ((position == 0, line) for position, line in enumerate(lines))
+
+
+def _report_non_finite(count: int, memory_id: str, field: str) -> None:
+    logger.warning(
+        "%d NaN or infinite score component(s) counted as 0, the first in memory %s: %s",
+        count,
+        one_line(memory_id),
+        field,
+    )
 
 
 def _log(allocation: Allocation) -> None:

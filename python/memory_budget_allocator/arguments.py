@@ -38,11 +38,13 @@ def window_us(hours: object) -> int:
     """The length of a statistics window in microseconds."""
     if isinstance(hours, bool) or not isinstance(hours, (int, float)):
         raise ArgumentTypeError(f"time_window_hours must be a number or None, got {shown(hours)}")
-    if not (math.isfinite(hours) and hours >= 0):
+    if not hours >= 0 or hours == math.inf:  # NaN is not >= 0; an int of any size is compared exactly
         raise ArgumentValueError(
             f"time_window_hours must be a finite number of at least 0, got {shown(hours)}"
         )
-    return min(round(hours * MICROSECONDS_PER_HOUR), ALL_TIME_US)
+    if hours > ALL_TIME_US / MICROSECONDS_PER_HOUR:
+        return ALL_TIME_US
+    return round(hours * MICROSECONDS_PER_HOUR)
 
 
 def check_history_limit(limit: object) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,29 +16,29 @@ __all__ = ["write_text"]
 def write_text(path: str | os.PathLike[str], chunks: Iterable[str]) -> None:
     """Write UTF-8 text aside, flush it to the disk, then rename it over ``path``.
 
+    What is no regular file (a pipe, a device) cannot be replaced and is written to as it is.
+
     Raises:
         OSError: the folder is missing or read-only, or the disk is full; the old file is untouched.
     """
     target = Path(path)
+    if target.exists() and not target.is_file() and not target.is_dir():
+        with target.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(chunks)
+        return
     # A link stays a link: what it points to is replaced.
     target = target.resolve() if target.is_symlink() else target
-    descriptor, aside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    # Created with the rights any new file gets; a file that is replaced hands on its own.
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; the result gets the rights of the file it replaces, else those
-        # any new file would get.
-        Path(aside).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        Path(aside).replace(target)
+        if target.exists():
+            aside.chmod(target.stat().st_mode & 0o777)
+        aside.replace(target)
     except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    current = os.umask(0o077)
-    os.umask(current)
-    return current

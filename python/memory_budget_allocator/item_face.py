@@ -63,6 +63,18 @@ Raises:
 """
 
 
+class _Signature:
+    """`MemoryItem`'s signature; a subclass with a constructor of its own is asked for that instead."""
+
+    def __init__(self) -> None:
+        self._own = inspect.signature(_Schema)
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if all(getattr(owner, name) is getattr(MemoryItem, name) for name in ("__init__", "__new__")):
+            return self._own
+        raise AttributeError("__signature__")
+
+
 def _donations() -> dict[str, object]:
     names = ["__dataclass_fields__", "__dataclass_params__", "__match_args__", "__annotations__", "__repr__"]
     if hasattr(_Schema, "__replace__"):  # Python 3.13 and later
@@ -71,7 +83,7 @@ def _donations() -> dict[str, object]:
         **{name: getattr(_Schema, name) for name in names},
         # Announced as slots, so that @dataclass(slots=True) on a subclass does not lay new ones over them.
         "__slots__": tuple(_Schema.__dataclass_fields__),
-        "__signature__": inspect.signature(_Schema),
+        "__signature__": _Signature(),
         "__doc__": _DOCUMENTATION,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,20 +66,21 @@ def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> 
 
 
 def _move(moves: list[tuple[MemoryLike, MemoryTier]]) -> None:
-    moved: list[tuple[MemoryLike, Any]] = []
+    written: list[tuple[MemoryLike, Any]] = []
     for item, target in moves:
         try:
-            earlier = item.tier
+            written.append((item, item.tier))  # noted first: a setter may assign and then raise
             setattr(item, TIER, target)  # the protocol states the tier as read-only
         except BaseException as error:
-            for done, tier in reversed(moved):
-                setattr(done, TIER, tier)
+            for changed, tier in reversed(written):
+                # What refuses even its old value keeps the new one; the first error is the one to report.
+                with contextlib.suppress(Exception):
+                    setattr(changed, TIER, tier)
             if isinstance(error, Exception):
                 raise ItemTypeError(
                     f"memory {shown(item.memory_id)}: writing tier failed: {error}"
                 ) from error
             raise
-        moved.append((item, earlier))
 
 
 def _iterated(items: Iterable[MemoryLike]) -> list[MemoryLike]:

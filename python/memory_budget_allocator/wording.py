@@ -25,6 +25,7 @@ def shown(value: object) -> str:
 
 def one_line(text: str) -> str:
     """A text with everything unprintable escaped: a line break in an id cannot forge a log line."""
+    text = str.__str__(text)  # a subclass may print as something else, on several lines
     if text.isprintable():
         return text
     return "".join(

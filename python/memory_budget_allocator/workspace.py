@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -184,7 +183,8 @@ class WorkspaceConfig:
 def concerns(config: Any) -> list[str]:
     """What a checked configuration holds that is possible yet unlikely to be meant, one phrase each."""
     found: list[str] = []
-    shares = math.fsum(
+    # sum, not fsum: two shares of 1e308 are an infinite sum to report, not an error.
+    shares = sum(
         (
             config.working_memory_pct,
             config.project_memory_pct,
@@ -194,7 +194,7 @@ def concerns(config: Any) -> list[str]:
     )
     if not sums_to_one(shares):
         found.append(f"the tier shares sum to {shares:.6g}, not 1")
-    weights = math.fsum((config.relevance_weight, config.importance_weight, config.freshness_weight))
+    weights = sum((config.relevance_weight, config.importance_weight, config.freshness_weight))
     if not sums_to_one(weights):
         found.append(f"the scoring weights sum to {weights:.6g}, not 1")
     if config.promotion_threshold - config.demotion_threshold <= 0:

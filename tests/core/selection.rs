@@ -79,6 +79,18 @@ fn allocate(rows: &[Row], settings: &Settings, level: Level, now_us: i64) -> (Pl
     plan(&columns, settings, level, now_us)
 }
 
+/// What the documented policy takes of one tier's members, and the tokens that uses.
+fn packed(members: &[u32], scores: &[f64], tokens: &[u64], budget: u64) -> (Vec<u32>, u64) {
+    let mut tiers = vec![Tier::Working; scores.len()];
+    for &member in members {
+        tiers[member as usize] = Tier::Rag;
+    }
+    let packed = score_order(&tiers, scores, tokens, [0, 0, 0, budget]);
+    let rows = packed.rows[packed.taken[Tier::Rag.index()].clone()].to_vec();
+    let used = rows.iter().map(|&row| tokens[row as usize]).sum();
+    (rows, used)
+}
+
 /// The documented selection by a stable sort of everything.
 fn sorted_selection(members: &[u32], scores: &[f64], tokens: &[u64], budget: u64) -> Vec<u32> {
     let mut order = members.to_vec();
@@ -151,7 +163,7 @@ proptest! {
     ) {
         let (scores, tokens): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
         let members: Vec<u32> = (0..scores.len()).step_by(every).map(|it| it as u32).collect();
-        let (taken, used) = score_order(&members, &scores, &tokens, budget);
+        let (taken, used) = packed(&members, &scores, &tokens, budget);
         prop_assert_eq!(&taken, &sorted_selection(&members, &scores, &tokens, budget));
         prop_assert_eq!(used, taken.iter().map(|&it| tokens[it as usize]).sum::<u64>());
     }
@@ -170,9 +182,9 @@ proptest! {
         let members: Vec<u32> = (0..length as u32).collect();
         let shuffled_scores: Vec<f64> = order.iter().map(|&it| scores[it]).collect();
         let shuffled_tokens: Vec<u64> = order.iter().map(|&it| tokens[it]).collect();
-        let (taken, used) = score_order(&members, &scores, &tokens, budget);
+        let (taken, used) = packed(&members, &scores, &tokens, budget);
         let (shuffled, shuffled_used) =
-            score_order(&members, &shuffled_scores, &shuffled_tokens, budget);
+            packed(&members, &shuffled_scores, &shuffled_tokens, budget);
         let back: Vec<u32> = shuffled.iter().map(|&it| order[it as usize] as u32).collect();
         prop_assert_eq!(taken, back);
         prop_assert_eq!(used, shuffled_used);
@@ -185,8 +197,8 @@ proptest! {
     ) {
         let (scores, tokens): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
         let members: Vec<u32> = (0..scores.len() as u32).collect();
-        let (_, used) = score_order(&members, &scores, &tokens, budget);
-        let (_, more) = score_order(&members, &scores, &tokens, budget + 1);
+        let (_, used) = packed(&members, &scores, &tokens, budget);
+        let (_, more) = packed(&members, &scores, &tokens, budget + 1);
         prop_assert!(more == used || more == budget + 1);
     }
 

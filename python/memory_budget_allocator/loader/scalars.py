@@ -86,7 +86,7 @@ def surprise(text: str, kind: str) -> Surprise | None:  # noqa: PLR0911 - one li
             meant = "true" if text.lower() in ("yes", "on") else "false"
             return Surprise(f"the boolean {meant}", f"write {meant} or {quote}")
         case "int" if _PLAIN_INTEGER.fullmatch(text) is None:
-            return Surprise(f"the number {_old_integer(text)}", f"write a plain decimal number, or {quote}")
+            return Surprise(_old_integer(text), f"write a plain decimal number, or {quote}")
         case "float" if _PLAIN_FLOAT.fullmatch(text) is None and _PLAIN_INTEGER.fullmatch(text) is None:
             special = text.lower().lstrip("+-")
             reading = {".inf": "infinity", ".nan": "not a number"}.get(special, "another number")
@@ -123,21 +123,24 @@ def _text_like_a_number(text: str, quote: str) -> Surprise | None:
 
 
 def _old_integer(text: str) -> str:
-    """The value of an octal, binary, hexadecimal, sexagesimal or underscored number of YAML 1.1."""
+    """What an octal, binary, hexadecimal, sexagesimal or underscored number of YAML 1.1 is."""
     if len(text) > MAXIMUM_DIGITS:
-        return "of very many digits"
+        return "a number of very many digits"
     sign = "-" if text.startswith("-") else ""
     digits = text.lstrip("+-").replace("_", "")
-    if ":" in digits:
-        total = 0
-        for part in digits.split(":"):
-            total = total * 60 + int(part)
-    elif digits.startswith("0b"):
-        total = int(digits[2:] or "0", 2)
-    elif digits.startswith("0x"):
-        total = int(digits[2:] or "0", 16)
-    elif len(digits) > 1 and digits.startswith("0"):
-        total = int(digits, 8)
-    else:
-        total = int(digits)
-    return f"{sign}{total}"
+    try:
+        if ":" in digits:
+            number = 0
+            for part in digits.split(":"):
+                number = number * 60 + int(part)
+        elif digits.startswith("0b"):
+            number = int(digits[2:] or "0", 2)
+        elif digits.startswith("0x"):
+            number = int(digits[2:] or "0", 16)
+        elif len(digits) > 1 and digits.startswith("0"):
+            number = int(digits, 8)
+        else:
+            number = int(digits)
+    except ValueError:  # text under an explicit !!int
+        return "an integer that is none"
+    return f"the number {sign}{number}"

@@ -20,6 +20,7 @@ use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
 use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
+use crate::journal::Journal;
 use crate::record::{Created, Entry, Record};
 use crate::token_mark::{Counter, TokenWord};
 use crate::workspace;
@@ -28,7 +29,8 @@ use crate::workspace;
 ///
 /// `config` is read and checked once; `config_scope` says where it came from; `now_us` is the time
 /// of the call in microseconds since 1970 UTC. Everything is read before anything is written; on
-/// an error nothing has changed.
+/// an error nothing has changed. The allocation is noted in `journal` before the interpreter can run
+/// anything else, with the time that `clock_ns()` says has passed since `started_ns`.
 #[pyfunction]
 #[expect(clippy::too_many_arguments)]
 pub fn allocate<'py>(
@@ -41,12 +43,18 @@ pub fn allocate<'py>(
     project_id: Option<&Bound<'py, PyString>>,
     config_scope: &Bound<'py, PyString>,
     now_us: i64,
+    journal: &Bound<'py, Journal>,
+    clock_ns: &Bound<'py, PyAny>,
+    started_ns: u64,
 ) -> PyResult<Allocation> {
     let py = query.py();
     let query = query_text(query)?;
     let level = scanner.get().level(query, &signals(context)?);
     let settings = workspace::settings(config)?;
     let estimate = TokenEstimate::new(settings.tokens_per_char);
+    let plain_query = fields::plain(query)?;
+    let workspace_id = fields::plain(workspace_id)?;
+    let project_id = project_id.map(fields::plain).transpose()?;
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
@@ -56,9 +64,10 @@ pub fn allocate<'py>(
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
     let (plan, scores) =
         gateway::run(py, memories.len(), || plan(&columns, &settings, level, now_us));
-    py.check_signals()?;
     // Everything a result shows is read before the first write: a failure changes nothing.
     let (mut entries, texts) = describe(py, &snapshot, &plan)?;
+    // The last chance for Ctrl-C: from here to the end no signal handler runs.
+    py.check_signals()?;
     let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, estimate.counter())?;
     for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
         entry.access_count = match snapshot.sources[selected.index as usize] {
@@ -78,16 +87,20 @@ pub fn allocate<'py>(
     let record = Record {
         plan,
         entries,
-        query: query.clone().unbind(),
-        workspace_id: workspace_id.clone().unbind(),
-        project_id: project_id.map(|id| id.clone().unbind()),
+        query: plain_query.unbind(),
+        workspace_id: workspace_id.unbind(),
+        project_id: project_id.map(Bound::unbind),
         config_scope: config_scope.clone().unbind(),
         now_us,
         processing_ns: AtomicU64::new(0),
     };
     drop(snapshot);
+    let record = Arc::new(record);
+    let ended_ns = clock_ns.call0().and_then(|reading| reading.extract::<u64>());
+    let processing_ns = ended_ns.map_or(0, |ended_ns| ended_ns.saturating_sub(started_ns));
+    journal.get().note(py, &record, processing_ns);
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Allocation { record: Arc::new(record), holder, non_finite })
+    Ok(Allocation { record, holder, non_finite })
 }
 
 /// Entries of the selected memories, access counts still to come, and their full texts.
@@ -113,8 +126,8 @@ fn describe(
             Source::Foreign(place) => {
                 let foreign = &snapshot.foreign[*place];
                 Shown {
-                    memory_id: foreign.memory_id.clone().unbind(),
-                    text: foreign.text.clone().unbind(),
+                    memory_id: fields::plain(&foreign.memory_id)?.unbind(),
+                    text: fields::plain(&foreign.text)?.unbind(),
                     preview: preview_of(&foreign.text)?.unbind(),
                 }
             }
@@ -138,7 +151,8 @@ fn own_isoformat(
     };
     // Another thread may just have removed it.
     let Some(timestamp) = timestamp else { return Ok(Created::Unknown) };
-    Ok(Created::Own(timestamp.call_method0(py, "isoformat")?.extract(py)?))
+    let text = timestamp.bind(py).call_method0("isoformat")?;
+    Ok(Created::Own(fields::plain(&text.cast_into::<PyString>()?)?.unbind()))
 }
 
 /// Access counts of selected foreign objects after the call, by object address.
@@ -294,29 +308,39 @@ fn write_foreign<'a, 'py>(
     Ok(accesses)
 }
 
+/// Id of a memory and the field of it that was not finite.
+type ZeroedComponent<'py> = (Bound<'py, PyString>, &'static str);
+
 /// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
+///
+/// Returns the combined score and, where a component was NaN or infinite and counted as 0.0, the
+/// memory's id and the field.
 #[pyfunction]
-pub fn calculate_score(
-    item: &Bound<'_, PyAny>,
-    config: &Bound<'_, PyAny>,
+pub fn calculate_score<'py>(
+    item: &Bound<'py, PyAny>,
+    config: &Bound<'py, PyAny>,
     now_us: i64,
-) -> PyResult<f64> {
-    let settings = workspace::settings(config)?;
-    let score = |timestamp_us, relevance, importance| {
+) -> PyResult<(f64, Option<ZeroedComponent<'py>>)> {
+    let py = item.py();
+    let settings = workspace::scoring(config)?;
+    let score = |timestamp_us, relevance: f64, importance: f64| {
         let half_life = settings.freshness_half_life_hours;
         let freshness = decay::freshness(timestamp_us, now_us, half_life);
+        let zeroed = [(relevance, "relevance_score"), (importance, "importance_score")]
+            .into_iter()
+            .find_map(|(component, field)| (!component.is_finite()).then_some(field));
         let (relevance, importance) = (finite_or_zero(relevance), finite_or_zero(importance));
-        (freshness, combined(relevance, importance, freshness, settings.weights))
+        (freshness, combined(relevance, importance, freshness, settings.weights), zeroed)
     };
     if let Some(own) = Classes::default().own(item.as_borrowed())? {
-        let (freshness, combined) =
+        let (freshness, combined, zeroed) =
             score(own.timestamp_us(), own.relevance.load(), own.importance.load());
         own.freshness.store(freshness);
         own.combined.store(combined);
-        return Ok(combined);
+        return Ok((combined, zeroed.map(|field| (own.id(py), field))));
     }
     let reader = ForeignReader::new(item, 0)?;
-    let (freshness, combined) = score(
+    let (freshness, combined, zeroed) = score(
         reader.time(Field::Timestamp)?,
         reader.field(Field::RelevanceScore, fields::number)?,
         reader.field(Field::ImportanceScore, fields::number)?,
@@ -328,5 +352,5 @@ pub fn calculate_score(
     if written.is_err() {
         writer.undo();
     }
-    written.map(|()| combined)
+    written.map(|()| (combined, zeroed.map(|field| (reader.memory_id.clone(), field))))
 }

@@ -309,9 +309,11 @@ fn keeps_our_fields(class: &Bound<'_, PyType>) -> PyResult<bool> {
         PyResult::Ok(known.unbind())
     })?;
     let decisions = decisions.bind(py);
-    let known = decisions.call_method1(intern!(py, "get"), (class,))?;
-    if !known.is_none() {
-        return known.extract();
+    // A metaclass may make its classes unhashable; then the decision is made again each time.
+    let known = decisions.call_method1(intern!(py, "get"), (class,));
+    let remember = known.is_ok();
+    if let Ok(known) = known.and_then(|known| known.extract::<bool>()) {
+        return Ok(known);
     }
     let names = Field::ALL.map(Field::name);
     let access = ["__getattribute__", "__getattr__", "__setattr__"];
@@ -325,7 +327,9 @@ fn keeps_our_fields(class: &Bound<'_, PyType>) -> PyResult<bool> {
             keeps &= !own.contains(name)?;
         }
     }
-    decisions.set_item(class, keeps)?;
+    if remember {
+        decisions.set_item(class, keeps)?;
+    }
     Ok(keeps)
 }
 
@@ -354,9 +358,9 @@ impl<'a, 'py> ForeignWriter<'a, 'py> {
         let name = PyString::intern(py, field.name());
         let write = || {
             let earlier = foreign.getattr(&name)?;
-            foreign.setattr(&name, value)?;
+            // Noted first: a setter may assign and then raise.
             self.written.push(ForeignUndo { object: foreign, field, value: earlier });
-            Ok(())
+            foreign.setattr(&name, value)
         };
         write().map_err(|error: PyErr| {
             let fault = if error.is_instance_of::<PyAttributeError>(py) {

@@ -136,26 +136,29 @@ impl std::fmt::Display for Owner<'_, '_> {
     }
 }
 
-/// `repr(value)`, shortened.
+/// `repr(value)`, shortened and on one line.
 pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    // A long text is cut before its repr is made: 10 MB of repr help nobody.
-    if let Ok(text) = value.cast_exact::<PyString>()
-        && text.code_point_len().is_ok_and(|length| length > SHOWN_CHARACTERS)
-        && let Ok(start) = crate::fields::prefix(text, SHOWN_CHARACTERS)
-        && let Ok(repr) = start.repr()
-    {
-        return format!("{}...", repr.to_string_lossy());
-    }
-    match value.repr() {
-        Ok(repr) => {
-            let text = repr.to_string_lossy();
-            match text.char_indices().nth(SHOWN_CHARACTERS) {
-                Some((end, _)) => format!("{}...", &text[..end]),
-                None => text.into_owned(),
-            }
+    let repr = match value.cast::<PyString>() {
+        // A long text is cut before its repr is made: 10 MB of repr help nobody.
+        Ok(text) => crate::fields::prefix(text, SHOWN_CHARACTERS + 1).and_then(|it| it.repr()),
+        Err(_) => value.repr(),
+    };
+    let Ok(repr) = repr else { return "a value whose repr fails".to_owned() };
+    let repr = repr.to_string_lossy();
+    let mut shown = String::new();
+    for (position, character) in repr.chars().enumerate() {
+        if position > SHOWN_CHARACTERS {
+            shown.push_str("...");
+            break;
         }
-        Err(_) => "a value whose repr fails".to_owned(),
+        // A repr of foreign making may hold anything, but a message is one line.
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
     }
+    shown
 }
 
 pub fn shown_with_type(value: &Bound<'_, PyAny>) -> String {

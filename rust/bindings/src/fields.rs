@@ -9,6 +9,7 @@ use pyo3::types::{PyBool, PyFloat, PyInt, PySlice, PyString};
 use crate::errors::{Fault, Refusal};
 
 const NUMBER: &str = "a number";
+const FLOAT_RANGE: &str = "a number that a 64-bit float can hold";
 const COUNT: &str = "an integer from 0 to 9007199254740991";
 const TEXT: &str = "a str";
 
@@ -30,7 +31,12 @@ pub fn number(value: &Bound<'_, PyAny>) -> Result<f64, Refusal> {
     if value.is_instance_of::<PyBool>() {
         return Err(Refusal::of_type(NUMBER));
     }
-    value.extract::<f64>().map_err(|error| refused(value, NUMBER, error))
+    value.extract::<f64>().map_err(|error| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            return Refusal::of_value(FLOAT_RANGE);
+        }
+        refused(value, NUMBER, error)
+    })
 }
 
 /// An int from 0 to 2^53 - 1, or anything with `__index__` (NumPy integers); no bool, no float.
@@ -62,7 +68,18 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
     value.cast::<PyString>().map_err(|_| Refusal::of_type(TEXT))
 }
 
-/// The first `length` code points of a text.
+/// The text as a plain str: a subclass may carry attributes and code of its own, which results and
+/// the log must not keep alive or run.
+pub fn plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    if text.is_exact_instance_of::<PyString>() {
+        return Ok(text.clone());
+    }
+    let copy = intern!(text.py(), "__str__");
+    let plain = text.py().get_type::<PyString>().call_method1(copy, (text,))?;
+    Ok(plain.cast_into::<PyString>()?)
+}
+
+/// The first `length` code points of a text, as a plain str.
 pub fn prefix<'py>(text: &Bound<'py, PyString>, length: usize) -> PyResult<Bound<'py, PyString>> {
     let end = isize::try_from(length).unwrap_or(isize::MAX);
     let slice = PySlice::new(text.py(), 0, end, 1);

@@ -178,9 +178,12 @@ impl MemoryItem {
         self.combined.store(0.0);
         self.promotion.store(0.0);
         self.access_count.store(0, Ordering::Relaxed);
+        self.tier.store(0, Ordering::Relaxed);
         let mut objects = self.objects();
         self.timestamp_us.store(NO_TIME, Ordering::Relaxed);
         self.set_last_access(LastAccess::NEVER);
+        self.text_length.store(0, Ordering::Release);
+        self.text_version.fetch_add(1, Ordering::AcqRel);
         self.tokens.set_own(0);
         let old = std::mem::take(&mut *objects);
         drop(objects);
@@ -264,7 +267,10 @@ impl MemoryItem {
             let length = self.text_length.load(Ordering::Relaxed);
             (own(&objects.memory_id), own(&objects.text), own(&objects.preview), length)
         };
-        let (memory_id, text) = (memory_id.unwrap_or_else(empty), text.unwrap_or_else(empty));
+        let plain = |object: Option<Py<PyString>>| -> PyResult<Py<PyString>> {
+            Ok(fields::plain(object.unwrap_or_else(empty).bind(py))?.unbind())
+        };
+        let (memory_id, text) = (plain(memory_id)?, plain(text)?);
         let preview = match preview {
             _ if length <= PREVIEW_CHARACTERS as u64 => text.clone_ref(py),
             Some(preview) => preview,
@@ -611,8 +617,7 @@ impl MemoryItem {
     }
 
     fn __clear__(&self) {
-        let old = std::mem::take(&mut *self.objects());
-        drop(old);
+        self.reset();
     }
 
     /// Identifier, chosen by the caller.

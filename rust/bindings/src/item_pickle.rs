@@ -1,11 +1,13 @@
 //! Copying and pickling of `MemoryItem`, subclasses included.
 //!
 //! The state is `(format, field values, counter name or None, subclass state or None)`. The counter
-//! is the one that made `token_count`, where the library did.
+//! is the one that made `token_count`, where the library did. What a subclass says of its own state
+//! (`__getstate__`, `__setstate__`, `__getnewargs__`) is respected: it speaks of the subclass part,
+//! the fields are kept here.
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::errors::ItemValueError;
 use crate::item::{Field, MemoryItem};
@@ -14,20 +16,49 @@ use crate::token_mark::Counter;
 /// Format of the state; grows when the state changes.
 const FORMAT: u32 = 1;
 
-/// `(copyreg.__newobj__, (class,), state)`: a new object without `__init__`, then the state.
+/// A new object without `__init__`, then the state.
 pub fn reduce<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyTuple>> {
     let py = item.py();
+    let class = item.get_type();
     let counter = item.get().tokens.load().counter().and_then(Counter::name);
-    let state = (FORMAT, item.get().values(py)?, counter, subclass_state(item)?);
+    let subclass = subclass_state(item)?;
+    if overrides(&class, "__setstate__")? {
+        // The subclass restores its own part; the fields must be there before. (As arguments, they
+        // are copied before the copy exists: metadata that leads back to its own item cannot be
+        // deep-copied in such a class.)
+        let restore = py.import("memory_budget_allocator._core")?.getattr("restore_item")?;
+        let fields = (FORMAT, item.get().values(py)?, counter);
+        return (restore, (class, fields), subclass).into_pyobject(py);
+    }
     let new_object = py.import("copyreg")?.getattr("__newobj__")?;
-    (new_object, (item.get_type(),), state).into_pyobject(py)
+    let state = (FORMAT, item.get().values(py)?, counter, subclass);
+    (new_object, new_arguments(item)?, state).into_pyobject(py)
 }
 
-/// What a subclass added: its instance dict and slots, as `object.__getstate__` gives them.
+/// The class, and what its `__new__` asks for.
+fn new_arguments<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = item.py();
+    let class = PyTuple::new(py, [item.get_type()])?;
+    match item.getattr_opt(intern!(py, "__getnewargs__"))? {
+        Some(arguments) => Ok(class.add(arguments.call0()?)?.cast_into()?),
+        None => Ok(class),
+    }
+}
+
+/// Whether a subclass defines that method itself.
+fn overrides(class: &Bound<'_, PyType>, method: &str) -> PyResult<bool> {
+    let py = class.py();
+    let ours = py.get_type::<MemoryItem>().getattr(method)?;
+    Ok(!class.getattr(method)?.is(&ours))
+}
+
+/// What a subclass added: what its `__getstate__` says, else its instance dict and slots.
 fn subclass_state<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyAny>> {
     let py = item.py();
-    let object = py.import("builtins")?.getattr("object")?;
-    let state = object.call_method1("__getstate__", (item,))?;
+    let state = item.call_method0(intern!(py, "__getstate__"))?;
+    if overrides(&item.get_type(), "__getstate__")? {
+        return Ok(state);
+    }
     let Ok((dict, slots)) = state.extract::<(Bound<'py, PyAny>, Bound<'py, PyDict>)>() else {
         return Ok(state);
     };
@@ -44,34 +75,41 @@ fn subclass_state<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyA
     (dict, own).into_pyobject(py).map(Bound::into_any)
 }
 
+fn damaged() -> PyErr {
+    ItemValueError::new_err("the pickled state of a MemoryItem is damaged")
+}
+
 /// Takes over what [`reduce`] gave.
 pub fn set_state(item: &Bound<'_, MemoryItem>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-    let unusable = || ItemValueError::new_err("the pickled state of a MemoryItem is damaged");
-    let parts = state.cast::<PyTuple>().map_err(|_| unusable())?;
-    let format: u32 = parts.get_item(0).and_then(|it| it.extract()).map_err(|_| unusable())?;
+    let parts = state.cast::<PyTuple>().map_err(|_| damaged())?;
+    if parts.len() != 4 {
+        return Err(damaged());
+    }
+    set_fields(item.get(), &parts.get_slice(0, 3))?;
+    restore_subclass(item, &parts.get_item(3)?)
+}
+
+/// `(format, field values, counter name or None)`.
+fn set_fields(item: &MemoryItem, parts: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let format: u32 = parts.get_item(0).and_then(|it| it.extract()).map_err(|_| damaged())?;
     if format != FORMAT {
         return Err(ItemValueError::new_err(format!(
             "the pickled MemoryItem has format {format}; this version reads format {FORMAT}"
         )));
     }
-    let (_, values, counter, extra): (
-        u32,
-        Bound<'_, PyTuple>,
-        Option<Bound<'_, PyString>>,
-        Bound<'_, PyAny>,
-    ) = parts.extract().map_err(|_| unusable())?;
+    let (_, values, counter): (u32, Bound<'_, PyTuple>, Option<Bound<'_, PyString>>) =
+        parts.extract().map_err(|_| damaged())?;
     if values.len() != Field::ALL.len() {
-        return Err(unusable());
+        return Err(damaged());
     }
-    let own = item.get();
     for (field, value) in Field::ALL.into_iter().zip(values.iter_borrowed()) {
-        own.assign(field, &value)?;
+        item.assign(field, &value)?;
     }
     if let Some(counter) = counter {
         let counter = Counter::named(&counter.to_string_lossy());
-        own.tokens.set_counted(own.tokens.load().count(), counter);
+        item.tokens.set_counted(item.tokens.load().count(), counter);
     }
-    restore_subclass(item, &extra)
+    Ok(())
 }
 
 fn restore_subclass(item: &Bound<'_, MemoryItem>, extra: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -82,8 +120,27 @@ fn restore_subclass(item: &Bound<'_, MemoryItem>, extra: &Bound<'_, PyAny>) -> P
     if !dict.is_none() {
         item.getattr(intern!(item.py(), "__dict__"))?.call_method1("update", (dict,))?;
     }
-    for (name, value) in slots.into_iter().flatten() {
-        item.setattr(name.cast::<PyString>()?, value)?;
+    // A copy of the pairs: assigning may run code of the subclass.
+    if let Some(slots) = slots {
+        for pair in slots.items() {
+            let (name, value): (Bound<'_, PyString>, Bound<'_, PyAny>) = pair.extract()?;
+            item.setattr(name, value)?;
+        }
     }
     Ok(())
+}
+
+/// An item of a class with a `__setstate__` of its own, with the fields filled in; called by pickle.
+#[pyfunction]
+pub fn restore_item<'py>(
+    item_class: &Bound<'py, PyType>,
+    fields: &Bound<'py, PyTuple>,
+) -> PyResult<Bound<'py, MemoryItem>> {
+    let item = item_class.call_method1(intern!(item_class.py(), "__new__"), (item_class,))?;
+    let item = item.cast_into::<MemoryItem>()?;
+    if fields.len() != 3 {
+        return Err(damaged());
+    }
+    set_fields(item.get(), fields)?;
+    Ok(item)
 }

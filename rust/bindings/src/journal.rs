@@ -1,6 +1,7 @@
 //! `Journal`: the log of allocations and the running totals of an allocator.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use memory_budget_core::complexity::Level;
@@ -11,7 +12,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::allocation::Allocation;
 use crate::record::Record;
 
 /// Allocations as they happened: a bounded log (0 = unlimited) and exact totals over all of them.
@@ -21,21 +21,21 @@ pub struct Journal {
     totals: WorkspaceTotals,
 }
 
+impl Journal {
+    /// Notes an allocation that took that many nanoseconds.
+    pub fn note(&self, py: Python<'_>, record: &Arc<Record>, processing_ns: u64) {
+        record.processing_ns.store(processing_ns, Ordering::Relaxed);
+        self.totals.record(&key(record.workspace_id.bind(py)), &record.observation());
+        // The entry that made room is dropped here, attached to the interpreter.
+        drop(self.log.push(record.clone()));
+    }
+}
+
 #[pymethods]
 impl Journal {
     #[new]
     fn new(history_limit: u64) -> Self {
         Self { log: Log::new(history_limit), totals: WorkspaceTotals::new() }
-    }
-
-    /// Notes an allocation that took that many nanoseconds.
-    fn record(&self, py: Python<'_>, allocation: &Bound<'_, Allocation>, processing_ns: u64) {
-        let record = &allocation.get().record;
-        record.processing_ns.store(processing_ns, Ordering::Relaxed);
-        let workspace_id = record.workspace_id.bind(py);
-        self.totals.record(&key(workspace_id), &record.observation());
-        // The entry that made room is dropped here, attached to the interpreter.
-        drop(self.log.push(record.clone()));
     }
 
     /// The log's entries as dicts, oldest first.

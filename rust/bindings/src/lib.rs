@@ -34,6 +34,8 @@ mod _core {
     #[pymodule_export]
     use crate::item::MemoryItem;
     #[pymodule_export]
+    use crate::item_pickle::restore_item;
+    #[pymodule_export]
     use crate::journal::Journal;
     #[pymodule_export]
     use crate::promotion::{check_tier_order, evaluate_promotions};
@@ -44,11 +46,11 @@ mod _core {
     #[pymodule_export]
     const PACKAGED_CONFIGURATION: &str = include_str!("../../../configs/memory-budget.yaml");
 
-    /// Version of the package.
     /// "release" or "debug"; benchmarks refuse the latter.
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
+    /// Version of the package.
     #[pymodule_export]
     #[expect(non_upper_case_globals)] // the name Python gives it
     const __version__: &str = env!("CARGO_PKG_VERSION");

@@ -10,43 +10,82 @@ use std::sync::{PoisonError, RwLock};
 use memory_budget_core::tokens::MAX_COUNT;
 
 const COUNT_BITS: u32 = 53;
-/// Stands for every counter that no longer fits the table; it never matches, so such counts are
-/// made again in every call.
+/// Stands for every counter that no longer fits its table; it never matches, so such counts are made
+/// again in every call.
 const UNNAMED: u64 = (1 << (64 - COUNT_BITS)) - 1;
+/// How many different factors of estimates can be told apart.
+const ESTIMATES: usize = 1 << 10;
+/// Marks from here on are estimates, by their factor.
+const FIRST_ESTIMATE: u64 = UNNAMED - ESTIMATES as u64;
+const ESTIMATE: &str = "estimate:";
 
-/// Names of the counters seen so far; the position plus one is the mark.
+/// Names of the counters other than estimates; the position plus one is the mark.
 static NAMES: RwLock<Vec<Box<str>>> = RwLock::new(Vec::new());
 
-/// A token counter, as a mark. [`Counter::named`] gives the same mark for the same name.
+/// Factors of the estimates seen so far: complements of their bits, 0 for a free place. Every call
+/// looks its factor up, so this table has no lock; entries are only ever added.
+static FACTORS: [AtomicU64; ESTIMATES] = [const { AtomicU64::new(0) }; ESTIMATES];
+
+/// A token counter, as a mark. The same name or factor always gives the same mark.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Counter(u64);
 
 impl Counter {
-    pub fn named(name: &str) -> Self {
-        let find = |names: &[Box<str>]| names.iter().position(|known| **known == *name);
-        let known = find(&NAMES.read().unwrap_or_else(PoisonError::into_inner));
-        if let Some(position) = known {
-            return Self(position as u64 + 1);
-        }
-        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-        let position = find(&names).unwrap_or_else(|| {
-            if names.len() as u64 + 1 < UNNAMED {
-                names.push(name.into());
-            }
-            names.len() - 1
-        });
-        if *names[position] == *name { Self(position as u64 + 1) } else { Self(UNNAMED) }
-    }
-
     /// The characters-times-factor estimate. Another factor is another counter.
     pub fn estimate(tokens_per_char: f64) -> Self {
-        Self::named(&format!("estimate:{tokens_per_char}"))
+        let wanted = !tokens_per_char.to_bits();
+        for (place, mark) in FACTORS.iter().zip(FIRST_ESTIMATE..) {
+            let found = match place.load(Ordering::Relaxed) {
+                0 => place
+                    .compare_exchange(0, wanted, Ordering::Relaxed, Ordering::Relaxed)
+                    .map_or_else(|other| other, |_| wanted),
+                taken => taken,
+            };
+            if found == wanted {
+                return Self(mark);
+            }
+        }
+        Self(UNNAMED)
     }
 
+    /// The counter of that name, as [`Counter::name`] gave it.
+    pub fn named(name: &str) -> Self {
+        if let Some(Ok(factor)) = name.strip_prefix(ESTIMATE).map(str::parse::<f64>) {
+            return Self::estimate(factor);
+        }
+        let find = |names: &[Box<str>]| {
+            let position = names.iter().position(|known| **known == *name)?;
+            Some(Self(position as u64 + 1))
+        };
+        let known = find(&NAMES.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(counter) = known {
+            return counter;
+        }
+        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = find(&names) {
+            return counter;
+        }
+        let mark = names.len() as u64 + 1;
+        if mark == FIRST_ESTIMATE {
+            return Self(UNNAMED);
+        }
+        names.push(name.into());
+        Self(mark)
+    }
+
+    /// A name that gives the same counter in any process; None for one that did not fit its table.
     pub fn name(self) -> Option<String> {
+        if self.0 == UNNAMED {
+            return None;
+        }
+        if self.0 >= FIRST_ESTIMATE {
+            let place = usize::try_from(self.0 - FIRST_ESTIMATE).ok()?;
+            let factor = f64::from_bits(!FACTORS[place].load(Ordering::Relaxed));
+            return Some(format!("{ESTIMATE}{factor}"));
+        }
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
         let position = usize::try_from(self.0).ok()?.checked_sub(1)?;
-        names.get(position).map(std::string::ToString::to_string)
+        names.get(position).map(ToString::to_string)
     }
 }
 

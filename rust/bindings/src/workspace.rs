@@ -6,7 +6,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::{PyMapping, PyString};
 use pyo3::{IntoPyObjectExt, intern};
 
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
@@ -64,12 +64,9 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
         })?;
         Ok(())
     };
-    if let Ok(dict) = mapping.cast_exact::<PyDict>() {
-        for (key, value) in dict {
-            set(key, value)?;
-        }
-    } else if let Ok(other) = mapping.cast::<PyMapping>() {
-        for pair in other.items()? {
+    // A copy of the pairs: reading a number may run code that changes the mapping.
+    if let Ok(mapping) = mapping.cast::<PyMapping>() {
+        for pair in mapping.items()? {
             let (key, value) = pair.extract()?;
             set(key, value)?;
         }
@@ -79,6 +76,27 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
         return Err(refusal.for_configuration(py, &subject(config), field, &mapping));
     }
     Ok(multipliers)
+}
+
+fn weights(config: &Bound<'_, PyAny>) -> PyResult<Weights> {
+    let py = config.py();
+    Ok(Weights {
+        relevance: read(config, intern!(py, "relevance_weight"), fields::number)?,
+        importance: read(config, intern!(py, "importance_weight"), fields::number)?,
+        freshness: read(config, intern!(py, "freshness_weight"), fields::number)?,
+    })
+}
+
+/// What scoring needs of a configuration, checked; the rest stays at its default.
+pub fn scoring(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
+    let half_life = intern!(config.py(), "freshness_half_life_hours");
+    let settings = Settings {
+        weights: weights(config)?,
+        freshness_half_life_hours: read(config, half_life, fields::number)?,
+        ..Settings::default()
+    };
+    settings.check().map_err(|error| refused_by_core(config, &error))?;
+    Ok(settings)
 }
 
 /// All numbers of a configuration, checked.
@@ -94,11 +112,7 @@ pub fn settings(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
             number(intern!(py, "rag_memory_pct"))?,
         ],
         multipliers: multipliers(config)?,
-        weights: Weights {
-            relevance: number(intern!(py, "relevance_weight"))?,
-            importance: number(intern!(py, "importance_weight"))?,
-            freshness: number(intern!(py, "freshness_weight"))?,
-        },
+        weights: weights(config)?,
         freshness_half_life_hours: number(intern!(py, "freshness_half_life_hours"))?,
         promotion_threshold: number(intern!(py, "promotion_threshold"))?,
         demotion_threshold: number(intern!(py, "demotion_threshold"))?,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::budget::tier_budgets;
 use crate::candidates::Candidates;
 use crate::complexity::Level;
-use crate::pack::score_order;
+use crate::pack::{Ranking, Tuning, score_order, select};
 use crate::rounding::round_decimals;
 use crate::score::{Scores, finite_or_zero};
 use crate::settings::Settings;
@@ -99,6 +99,9 @@ impl Plan {
     }
 }
 
+/// From that many candidates on, sorting all of them costs more than looking for the best.
+const LARGE: usize = 2_000;
+
 /// Scores the candidates at `now_us` and packs every tier within its budget for a query of `level`.
 ///
 /// # Panics
@@ -111,39 +114,115 @@ pub fn plan(
     now_us: i64,
 ) -> (Plan, Scores) {
     let scores = Scores::of(candidates, settings, now_us);
-    let mut members: [Vec<u32>; Tier::COUNT] = Default::default();
-    for (index, tier) in candidates.tier().iter().enumerate() {
-        let index = u32::try_from(index).expect("at most 2^32 candidates");
-        members[tier.index()].push(index);
-    }
     let budgets = tier_budgets(settings, level);
-    let mut selected = Vec::new();
-    let tiers = Tier::ALL.map(|tier| {
-        let members = &members[tier.index()];
-        let budget = budgets[tier.index()];
-        let (taken, used) = score_order(members, &scores.combined, candidates.tokens(), budget);
+    let details = |row: u32| {
+        let index = row as usize;
+        Selected {
+            index: row,
+            tier: candidates.tier()[index],
+            tokens: candidates.tokens()[index],
+            relevance: finite_or_zero(candidates.relevance()[index]),
+            importance: finite_or_zero(candidates.importance()[index]),
+            freshness: scores.freshness[index],
+            combined: scores.combined[index],
+        }
+    };
+    let plan = if candidates.len() < LARGE {
+        let packed = score_order(candidates.tier(), &scores.combined, candidates.tokens(), budgets);
+        let taken = packed
+            .taken
+            .each_ref()
+            .map(|range| packed.rows[range.clone()].iter().map(|&row| details(row)));
+        assemble(settings, level, packed.available, taken)
+    } else {
+        let least_tokens = candidates.tokens().iter().copied().min().unwrap_or(0);
+        let ranked = Ranked { candidates, combined: &scores.combined, least_tokens };
+        let taken = select(&ranked, budgets, Tuning::default());
+        let taken = taken.map(|taken| taken.into_iter().map(|(row, _)| details(row)));
+        assemble(settings, level, ranked.available(), taken)
+    };
+    (plan, scores)
+}
+
+/// Puts a plan together from what each tier had and what was taken of it, best first.
+pub(crate) fn assemble(
+    settings: &Settings,
+    level: Level,
+    available: [usize; Tier::COUNT],
+    taken: [impl Iterator<Item = Selected>; Tier::COUNT],
+) -> Plan {
+    let budgets = tier_budgets(settings, level);
+    let count = taken.iter().map(|taken| taken.size_hint().0).sum();
+    let mut selected = Vec::with_capacity(count);
+    let mut tiers = available.into_iter().zip(budgets).zip(taken);
+    let tiers = Tier::ALL.map(|_| {
+        let ((available, budget), taken) = tiers.next().expect("one of each for every tier");
         let start = selected.len();
-        selected.extend(taken.into_iter().map(|index| {
-            let row = index as usize;
-            Selected {
-                index,
-                tier,
-                tokens: candidates.tokens()[row],
-                relevance: finite_or_zero(candidates.relevance()[row]),
-                importance: finite_or_zero(candidates.importance()[row]),
-                freshness: scores.freshness[row],
-                combined: scores.combined[row],
-            }
-        }));
-        TierPlan { budget, used, available: members.len(), range: start..selected.len() }
+        selected.extend(taken);
+        let used = selected[start..].iter().map(|taken: &Selected| taken.tokens).sum();
+        TierPlan { budget, used, available, range: start..selected.len() }
     });
-    let plan = Plan {
+    Plan {
         level,
         max_total_tokens: settings.max_total_tokens,
         shares: settings.shares,
         multiplier: settings.multiplier(level),
         tiers,
         selected,
-    };
-    (plan, scores)
+    }
+}
+
+/// Candidates whose exact scores are all known. Rounding to `f32` makes the approximation.
+struct Ranked<'a> {
+    candidates: &'a Candidates<'a>,
+    combined: &'a [f64],
+    least_tokens: u64,
+}
+
+impl Ranked<'_> {
+    fn available(&self) -> [usize; Tier::COUNT] {
+        Tier::ALL.map(|tier| count_equal(self.candidates.tier(), tier))
+    }
+}
+
+/// How often a tier occurs. Counted in bytes first: that goes sixteen at a time.
+pub(crate) fn count_equal<T: Copy + PartialEq>(column: &[T], wanted: T) -> usize {
+    let count = |part: &[T]| part.iter().map(|it| u8::from(*it == wanted)).sum::<u8>();
+    column.chunks(255).map(|part| usize::from(count(part))).sum()
+}
+
+impl Ranking for Ranked<'_> {
+    const EXACT_IS_KNOWN: bool = true;
+
+    fn rows(&self) -> usize {
+        self.candidates.len()
+    }
+
+    #[expect(clippy::cast_possible_truncation)] // rounding is what is wanted
+    fn block(&self, start: usize, approximate: &mut [f32], tiers: &mut [u8]) {
+        let rows = start..start + approximate.len();
+        for (rounded, &score) in approximate.iter_mut().zip(&self.combined[rows.clone()]) {
+            *rounded = score as f32;
+        }
+        for (index, &tier) in tiers.iter_mut().zip(&self.candidates.tier()[rows]) {
+            *index = tier as u8;
+        }
+    }
+
+    /// Half a unit in the last place of an `f32` below 1.
+    fn error_bound(&self) -> f64 {
+        f64::from(f32::EPSILON) / 2.0
+    }
+
+    fn exact(&self, row: u32) -> f64 {
+        self.combined[row as usize]
+    }
+
+    fn tokens(&self, row: u32) -> u64 {
+        self.candidates.tokens()[row as usize]
+    }
+
+    fn least_tokens(&self, _tier: Tier) -> u64 {
+        self.least_tokens
+    }
 }

@@ -1,5 +1,11 @@
 //! Packers: each decides which candidates of one tier are taken, one file per policy.
+//!
+//! [`score_order`] is the policy, by a plain sort. [`select`] comes to the same result for all tiers
+//! at once without sorting everything, where there are many candidates.
 
+mod lane;
 mod score_order;
+mod without_sorting;
 
-pub use score_order::score_order;
+pub use score_order::{Packed, score_order};
+pub use without_sorting::{NOT_A_CANDIDATE, Ranking, Tuning, select};

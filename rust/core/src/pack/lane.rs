@@ -1,0 +1,258 @@
+//! One tier's way through its candidates, best first, while most of them are still out of sight.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use super::without_sorting::Ranking;
+
+/// A candidate whose exact score nobody has asked for yet.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub approximate: f32,
+    pub row: u32,
+    pub tokens: u64,
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.approximate.total_cmp(&other.approximate).then_with(|| other.row.cmp(&self.row))
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
+/// Score bits, then row (the smaller first), then tokens. Scores are in 0.0..=1.0 and never -0.0,
+/// so the order of the bits is that of the values.
+type Scored = (u64, Reverse<u32>, u64);
+
+/// Candidates asked for in vain, one by one, after which the rest of the tie is asked for at once.
+const PATIENCE: u32 = 64;
+/// Misfits in a row after which everything that no longer fits is thrown out.
+const MISFITS: u32 = 16;
+
+/// Invariants, for the candidates of one tier that fit the rest of its budget:
+///
+/// * with an approximation at or above the ceiling they were taken, or they are in `scored`;
+/// * from the floor up to the ceiling they are in `waiting` or `scored`, once a pass has ended;
+/// * what lies below the floor scores `upper(floor)` at most.
+///
+/// So the best of `scored` is next in the exact order as soon as its score is above what anything
+/// else can reach. Above, not equal: among equals the smaller row goes first, and that one may not
+/// have been asked yet.
+pub(super) struct Lane {
+    rest: u64,
+    least_tokens: u64,
+    error_bound: f64,
+    floor: f32,
+    ceiling: f32,
+    /// How many candidates a pass should leave above the floor, and with how many it is raised.
+    keep: usize,
+    limit: usize,
+    waiting: Vec<Waiting>,
+    scored: BinaryHeap<Scored>,
+    taken: Vec<(u32, f64)>,
+    finished: bool,
+}
+
+impl Lane {
+    pub fn new(budget: u64, least_tokens: u64, error_bound: f64) -> Self {
+        let mut lane = Self {
+            rest: budget,
+            least_tokens,
+            error_bound,
+            floor: f32::NEG_INFINITY,
+            ceiling: f32::INFINITY,
+            keep: 1,
+            limit: 2,
+            waiting: Vec::new(),
+            scored: BinaryHeap::new(),
+            taken: Vec::new(),
+            finished: false,
+        };
+        lane.finish_if_full();
+        lane
+    }
+
+    /// Prepares the first pass.
+    pub fn start(&mut self, keep: usize, floor: f32) {
+        if !self.finished {
+            self.keep = keep;
+            self.limit = keep.saturating_mul(3);
+            self.floor = floor;
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub fn rest(&self) -> u64 {
+        self.rest
+    }
+
+    pub fn floor(&self) -> f32 {
+        self.floor
+    }
+
+    pub fn ceiling(&self) -> f32 {
+        self.ceiling
+    }
+
+    pub fn into_taken(self) -> Vec<(u32, f64)> {
+        self.taken
+    }
+
+    /// Takes in a candidate of the pass; raises the floor when there are far more than needed.
+    pub fn push(&mut self, candidate: Waiting) {
+        if candidate.approximate < self.floor {
+            return; // the floor rose since the block was looked at
+        }
+        self.waiting.push(candidate);
+        if self.waiting.len() < self.limit {
+            return;
+        }
+        let (_, last, _) = self.waiting.select_nth_unstable_by(self.keep, |a, b| b.cmp(a));
+        // Two bounds lower: then everything from `last` upward can be decided without a look at
+        // what lies below the floor.
+        let floor = below(f64::from(last.approximate) - 2.0 * self.error_bound);
+        if floor > self.floor {
+            self.floor = floor;
+            self.waiting.retain(|candidate| candidate.approximate >= floor);
+        }
+        // Ties stay together, however many they are.
+        self.limit = self.limit.max(self.waiting.len().saturating_mul(2));
+    }
+
+    /// What a candidate can score at most.
+    fn upper(&self, approximate: f32) -> f64 {
+        (f64::from(approximate) + self.error_bound).clamp(0.0, 1.0)
+    }
+
+    fn finish_if_full(&mut self) {
+        if self.rest < self.least_tokens {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+        self.floor = f32::INFINITY;
+        self.waiting = Vec::new();
+        self.scored = BinaryHeap::new();
+    }
+
+    /// After a pass: takes whatever is certain to be next, until the budget is used up or the next
+    /// one may lie below the floor.
+    pub fn take<R: Ranking>(&mut self, ranking: &R) {
+        if self.finished {
+            return;
+        }
+        if R::EXACT_IS_KNOWN {
+            let waiting = std::mem::take(&mut self.waiting);
+            self.scored.extend(waiting.into_iter().map(|candidate| scored(ranking, candidate)));
+        }
+        let unseen = (self.floor > f32::NEG_INFINITY).then(|| self.upper(self.floor));
+        let mut waiting = BinaryHeap::from(std::mem::take(&mut self.waiting));
+        let (mut in_vain, mut misfits) = (0, 0);
+        while !self.finished {
+            let next = waiting.peek().map(|candidate| self.upper(candidate.approximate));
+            let reachable = next.max_by_value(unseen);
+            if let Some(&(bits, Reverse(row), tokens)) = self.scored.peek()
+                && reachable.is_none_or(|reachable| f64::from_bits(bits) > reachable)
+            {
+                self.scored.pop();
+                in_vain = 0;
+                if tokens <= self.rest {
+                    self.rest -= tokens;
+                    self.taken.push((row, f64::from_bits(bits)));
+                    misfits = 0;
+                    self.finish_if_full();
+                } else {
+                    misfits += 1;
+                }
+            } else if let Some(candidate) = waiting.pop() {
+                if candidate.tokens > self.rest {
+                    misfits += 1;
+                } else {
+                    in_vain += 1;
+                    self.scored.push(scored(ranking, candidate));
+                }
+            } else {
+                break;
+            }
+            if misfits > MISFITS {
+                misfits = 0;
+                waiting.retain(|candidate| candidate.tokens <= self.rest);
+                self.scored.retain(|&(_, _, tokens)| tokens <= self.rest);
+            }
+            if in_vain > PATIENCE {
+                in_vain = 0;
+                waiting = self.ask_ties(ranking, waiting);
+            }
+        }
+        if !self.finished && unseen.is_none() {
+            self.finish();
+        }
+    }
+
+    /// Asks all at once for the exact scores of those that cannot be told from the best waiting.
+    fn ask_ties(
+        &mut self,
+        ranking: &impl Ranking,
+        waiting: BinaryHeap<Waiting>,
+    ) -> BinaryHeap<Waiting> {
+        let Some(best) = waiting.peek() else { return waiting };
+        let band = below(f64::from(best.approximate) - 4.0 * self.error_bound);
+        let is_tied = |candidate: &Waiting| candidate.approximate >= band;
+        let (tied, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_tied);
+        let fitting = tied.into_iter().filter(|candidate| candidate.tokens <= self.rest);
+        self.scored.extend(fitting.map(|candidate| scored(ranking, candidate)));
+        BinaryHeap::from(rest)
+    }
+
+    /// Prepares a further pass over what lies below, with more room.
+    pub fn widen(&mut self, factor: usize) {
+        if !self.finished {
+            self.ceiling = self.floor;
+            self.floor = f32::NEG_INFINITY;
+            self.keep = self.keep.saturating_mul(factor);
+            self.limit = self.keep.saturating_mul(3);
+        }
+    }
+}
+
+/// The larger of two bounds, of which either may be absent.
+trait MaxByValue {
+    fn max_by_value(self, other: Self) -> Self;
+}
+
+impl MaxByValue for Option<f64> {
+    fn max_by_value(self, other: Self) -> Self {
+        match (self, other) {
+            (Some(one), Some(another)) => Some(one.max(another)),
+            (one, another) => one.or(another),
+        }
+    }
+}
+
+fn scored(ranking: &impl Ranking, candidate: Waiting) -> Scored {
+    (ranking.exact(candidate.row).to_bits(), Reverse(candidate.row), candidate.tokens)
+}
+
+/// A float that is surely not above `value`.
+#[expect(clippy::cast_possible_truncation)]
+fn below(value: f64) -> f32 {
+    (value as f32).next_down()
+}
