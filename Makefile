@@ -23,7 +23,7 @@ bench: build baseline $(VENV)/.benches
 	$(BIN)/python benches/compare.py --quick || failed=1; \
 	exit $$failed
 
-# Everything, up to 10 million memories; needs 8 GB of memory. The figures end up in target/benches.
+# Everything, up to 10 million memories, which takes gigabytes. The figures end up in target/benches.
 bench-full: build baseline $(VENV)/.benches
 	mkdir -p target/benches
 	@failed=0; \
