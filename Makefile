@@ -8,7 +8,7 @@ CARGO  ?= cargo
 SOURCES := $(shell find rust python configs -type f -not -name '*.pyc' -not -name '*.so') \
            Cargo.toml Cargo.lock pyproject.toml README.md
 
-.PHONY: demo test bench evidence build test-rust test-python lint format stubs clean
+.PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean
 
 demo: build
 	$(BIN)/python examples/memory_budget_example.py
@@ -16,8 +16,29 @@ demo: build
 test: lint test-rust test-python
 	@echo "all checks passed"
 
-bench: build
-	$(BIN)/python benches/allocation_speed.py
+# Minutes; fails if a selection differs, a ratio misses its target or a baseline is void. Both always run.
+bench: build baseline $(VENV)/.benches
+	@failed=0; \
+	$(BIN)/python benches/allocation_speed.py || failed=1; \
+	$(BIN)/python benches/compare.py --quick || failed=1; \
+	exit $$failed
+
+# Everything, up to 10 million memories, which takes gigabytes. The figures end up in target/benches.
+bench-full: build baseline $(VENV)/.benches
+	mkdir -p target/benches
+	@failed=0; \
+	$(BIN)/python benches/allocation_speed.py --json target/benches/allocation_speed.json || failed=1; \
+	$(BIN)/python benches/compare.py --json target/benches/compare.json --plot target/benches/compare.png \
+		|| failed=1; \
+	$(BIN)/python benches/throughput.py --json target/benches/throughput.json || failed=1; \
+	$(BIN)/python benches/throughput.py --contention --json target/benches/contention.json || failed=1; \
+	$(CARGO) bench --locked -p memory-budget-core --benches || failed=1; \
+	exit $$failed
+
+# The straightforward port that benches/compare.py measures: a crate of its own, no part of the library.
+baseline:
+	$(CARGO) build --release --locked --manifest-path benches/baseline/Cargo.toml \
+		--target-dir benches/baseline/target
 
 # DATA: a folder of conversations as benches/README.md describes; none is part of the repository.
 evidence: build
@@ -30,6 +51,10 @@ $(VENV)/.environment: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python .ci/requirements.py > $(VENV)/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	touch $@
+
+$(VENV)/.benches: $(VENV)/.environment
+	$(BIN)/python .ci/requirements.py bench plot | $(BIN)/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
 	touch $@
 
 # An optimised wheel, installed as a user gets it.
@@ -54,7 +79,7 @@ test-rust:
 	PYO3_CONFIG_FILE=$(CURDIR)/rust/bindings/free-threaded.pyo3.txt \
 		$(CARGO) check --locked -p memory-budget-bindings --target-dir target/free-threaded
 
-test-python: build
+test-python: build baseline
 	$(BIN)/python -m pytest
 
 format:
@@ -63,4 +88,4 @@ format:
 	$(CARGO) fmt --all
 
 clean:
-	rm -rf target $(VENV) dist
+	rm -rf target benches/baseline/target $(VENV) dist

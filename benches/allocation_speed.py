@@ -13,41 +13,36 @@ Exit code: 0; 1 if results differ, a ratio misses its target or is void; 2 for b
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import platform
-import random
 import sys
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-import reference
+from measuring import (
+    EXPLANATION_OF_VOID,
+    KNOWN_REFERENCE_MS,
+    NOW,
+    QUERY,
+    DifferentResultsError,
+    is_void,
+    memory_fields,
+    paired_ratio,
+    reference,
+    refusal,
+    spread,
+    timed,
+)
 from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, WorkspaceConfig, __version__
 from memory_budget_allocator._core import BUILD_PROFILE
 from memory_budget_allocator.durable_write import write_text
 
-NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
-# A simple query, because it halves the budgets: the whole 8,192 tokens have room for all of 100 memories,
-# and nothing would be left to decide.
-QUERY = "What is my current task?"
-SEED = 20260314
-TEXT_LENGTHS = (170, 260)  # characters, 215 on average
-WORDS = (
-    *("the", "user", "asked", "about", "slow", "database", "queries", "and", "wants", "an", "index", "on"),
-    *("orders", "before", "release", "because", "reports", "time", "out", "when", "many", "tenants", "run"),
-)
 WARM_UP_ROUNDS = 3
-TOLERATED_SLOWNESS = 1.5
-"""A baseline slower than its known time by more than this factor voids the ratio."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,9 @@ class Size:
 
 
 SIZES = (
-    Size(100, rounds=500, target_ratio=5.0, known_reference_ms=0.35),
+    Size(100, rounds=500, target_ratio=5.0, known_reference_ms=KNOWN_REFERENCE_MS[100]),
     Size(1_000, rounds=100),
-    Size(10_000, rounds=30, target_ratio=10.0, known_reference_ms=25.0),
+    Size(10_000, rounds=30, target_ratio=10.0, known_reference_ms=KNOWN_REFERENCE_MS[10_000]),
 )
 
 
@@ -78,55 +73,15 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """Median of the rounds' own ratios: a phase in which the machine is busy slows both sides alike."""
-        rounds = zip(self.reference_ms, self.library_ms, strict=True)
-        return median(reference_time / library_time for reference_time, library_time in rounds)
+        return paired_ratio(self.reference_ms, self.library_ms)
 
     @property
     def is_void(self) -> bool:
-        """Whether the baseline is slow even in its fastest round, the one least disturbed by others."""
-        known = self.size.known_reference_ms
-        return known is not None and min(self.reference_ms) > TOLERATED_SLOWNESS * known
+        return is_void(self.reference_ms, self.size.known_reference_ms)
 
     @property
     def misses_target(self) -> bool:
         return self.size.target_ratio is not None and self.ratio < self.size.target_ratio
-
-
-class DifferentResultsError(Exception):
-    """The two sides did not do the same work, so that their times cannot be compared."""
-
-
-def memory_fields(count: int) -> list[dict[str, Any]]:
-    """Memories as an application hands them over: four tiers mixed, tokens not counted yet."""
-    generator = random.Random(SEED + count)
-    fields: list[dict[str, Any]] = []
-    for number in range(count):
-        length = generator.randint(*TEXT_LENGTHS)
-        text = " ".join(generator.choices(WORDS, k=length // 2))[:length]
-        fields.append(
-            {
-                "memory_id": f"memory-{number}",
-                "text": text,
-                "tier": generator.choice(reference.TIERS),
-                "timestamp": NOW - timedelta(microseconds=generator.randrange(90 * 86_400 * 10**6)),
-                "relevance_score": generator.random(),
-                "importance_score": generator.random(),
-                "access_count": generator.randrange(10),
-            }
-        )
-    return fields
-
-
-def timed(call: Callable[[], dict[str, Any]]) -> tuple[float, dict[str, Any]]:
-    """Milliseconds a call takes, and its result; without the collector, as `timeit` does it."""
-    gc.disable()
-    try:
-        started = perf_counter_ns()
-        result = call()
-        return (perf_counter_ns() - started) / 1e6, result
-    finally:
-        gc.enable()
 
 
 def written_state(item: Any) -> tuple[Any, ...]:
@@ -192,10 +147,6 @@ def measure(size: Size) -> Measurement:
 # Output
 
 
-def spread(times: Sequence[float]) -> str:
-    return f"{median(times):.3f} ({min(times):.3f} to {max(times):.3f})"
-
-
 HEADINGS = ("memories", "reference, ms", "known", "library, ms", "ratio", "target")
 ROW = "{:>9}  {:>27}  {:>6}  {:>25}  {:>6}  {}"
 
@@ -250,8 +201,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse_arguments(arguments)
-    if BUILD_PROFILE != "release":
-        print(f"allocation_speed: refused: the native module is a {BUILD_PROFILE} build", file=sys.stderr)
+    refused = refusal(BUILD_PROFILE)
+    if refused is not None:
+        print(f"allocation_speed: {refused}", file=sys.stderr)
         return 1
     print(
         f"memory-budget-allocator {__version__} beside plain Python {platform.python_version()}\n"
@@ -271,10 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\nAll results equal, every score to the bit.")
     voided = any(measured.is_void for measured in measurements)
     if voided:
-        print(
-            f"VOID: even the fastest round of the reference took more than {TOLERATED_SLOWNESS} times its\n"
-            "known time, so that its ratio says nothing. Repeat on an idle machine."
-        )
+        print(EXPLANATION_OF_VOID)
     if parsed.json is not None:
         try:
             write_text(parsed.json, [as_json(measurements)])

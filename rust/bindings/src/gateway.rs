@@ -4,9 +4,10 @@ use pyo3::Python;
 
 /// Candidates from which a call detaches from the interpreter while it scores and packs.
 ///
-/// Reattaching can wait for another thread's switch interval (5 ms by default), so work worth less
-/// than some 50 microseconds stays attached. Scoring and sorting cost about 50 ns a candidate.
-const DETACH_FROM: usize = 2_000;
+/// Coming back costs up to a switch interval (5 ms by default) when another thread runs Python.
+/// Measured with `benches/throughput.py --contention`: detached calls take 4 to 9 times as long beside
+/// a busy thread, attached ones twice as long; they break even at about 50,000 candidates (2 ms).
+const DETACH_FROM: usize = 50_000;
 
 /// Runs `work`, detached from the interpreter when there are enough candidates to be worth it.
 pub fn run<T: Send>(py: Python<'_>, candidates: usize, work: impl FnOnce() -> T + Send) -> T {
