@@ -54,7 +54,8 @@ $(VENV)/.environment: pyproject.toml
 	touch $@
 
 $(VENV)/.benches: $(VENV)/.environment
-	$(BIN)/python .ci/requirements.py bench plot | $(BIN)/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+	$(BIN)/python .ci/requirements.py bench plot > $(VENV)/requirements-benches.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements-benches.txt
 	touch $@
 
 # An optimised wheel, installed as a user gets it.
