@@ -20,8 +20,8 @@ PUBLIC_NAMES = """
     ArgumentTypeError ArgumentValueError BudgetSummary ComplexityAnalysis ComplexityContribution
     ComplexityRules ConfigurationError ConfigurationNotFoundError ConfigurationTypeError ItemTypeError
     ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
-    MemoryLike MemoryTier PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange TierChangeOutcome
-    TierMove TierResult TierStatistics UnmatchedTierChange WorkspaceConfig __version__
+    MemoryLike MemoryPool MemoryTier PoolSnapshot PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange TierChangeOutcome
+    TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

@@ -12,7 +12,7 @@ use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::pack::Tuning;
 use memory_budget_core::plan::plan;
-use memory_budget_core::pool::{Access, Cost, Entry, Key, Missing, Pool, Query, Relevance, Row};
+use memory_budget_core::pool::{Cells, Cost, Entry, Key, Missing, Pool, Query, Relevance, Row};
 use memory_budget_core::promotion::Ladder;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
@@ -38,7 +38,7 @@ type Memories = Pool<Id, u32>;
 
 fn entry(id: u32, row: Row) -> Entry<Id, u32> {
     let extra = id.is_multiple_of(5).then_some(id);
-    Entry { row, payload: Id(id), extra, access: Access::NONE, promotion: 0.0 }
+    Entry { row, payload: Id(id), extra, cells: Cells { count: Some(0), ..Cells::default() } }
 }
 
 fn filled(rows: &[Row]) -> Memories {
@@ -162,7 +162,7 @@ fn expected(
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 500, failure_persistence: None, ..ProptestConfig::default()
+        cases: 150, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]
@@ -263,7 +263,7 @@ fn seen(snapshot: &memory_budget_core::pool::Snapshot<Id, u32>) -> Seen {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 300, failure_persistence: None, ..ProptestConfig::default()
+        cases: 100, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]

@@ -87,7 +87,8 @@ pub fn allocate<'py>(
     };
     drop(snapshot);
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Allocation { record: Arc::new(record), holder, non_finite })
+    let counter = estimate.counter();
+    Ok(Allocation { record: Arc::new(record), holder, counter, non_finite })
 }
 
 /// Entries of the selected memories, access counts still to come, and their full texts.

@@ -14,8 +14,13 @@ mod gateway;
 mod item;
 mod item_pickle;
 mod journal;
+mod pool;
+mod pool_allocation;
+mod pool_columns;
+mod pool_row;
 mod promotion;
 mod record;
+mod relevance;
 mod token_mark;
 mod vocabulary;
 mod workspace;
@@ -35,6 +40,10 @@ mod _core {
     use crate::item::MemoryItem;
     #[pymodule_export]
     use crate::journal::Journal;
+    #[pymodule_export]
+    use crate::pool::{MemoryPool, PoolSnapshot};
+    #[pymodule_export]
+    use crate::pool_allocation::{allocate_from_pool, evaluate_pool_promotions};
     #[pymodule_export]
     use crate::promotion::{check_tier_order, evaluate_promotions};
     #[pymodule_export]

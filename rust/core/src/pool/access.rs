@@ -46,6 +46,17 @@ impl Access {
     pub const NONE: Self = Self { count: 0, last_us: NO_TIME };
 }
 
+/// What a row's cells become; what is left out stays, or is as for a new row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cells {
+    /// How often it was selected.
+    pub count: Option<u64>,
+    /// When it was last selected, or [`NO_TIME`].
+    pub last_us: Option<i64>,
+    /// Its promotion score.
+    pub promotion: Option<f64>,
+}
+
 /// The cells of one chunk. They are made 64 at a time on first writing: most rows are never
 /// selected, and sixteen bytes for each would be wasted.
 pub(super) struct AccessColumn {
@@ -76,14 +87,17 @@ impl AccessColumn {
         if count == MOVED { Err(Moved) } else { Ok(Access { count, last_us }) }
     }
 
-    /// Sets both cells.
-    pub fn write(&self, row: usize, access: Access) {
-        if access == Access::NONE && self.groups[row / GROUP].get().is_none() {
-            return;
+    pub fn set(&self, row: usize, cells: &Cells) {
+        let made = self.groups[row / GROUP].get().is_some();
+        if let Some(last_us) = cells.last_us.filter(|it| made || *it != NO_TIME) {
+            self.cell(row).last_us.store(last_us, Ordering::Release);
         }
-        let cell = self.cell(row);
-        cell.last_us.store(access.last_us, Ordering::Release);
-        cell.count.store(access.count, Ordering::Release);
+        if let Some(count) = cells.count.filter(|it| made || *it != 0) {
+            self.cell(row).count.store(count, Ordering::Release);
+        }
+        if let Some(promotion) = cells.promotion {
+            self.set_promotion(row, promotion);
+        }
     }
 
     /// Counts one selection at `now_us`, up to [`MAX_COUNT`], and gives the new count.
@@ -114,6 +128,12 @@ impl AccessColumn {
     /// Whether the group of `row` holds nothing but moved cells of [`Self::abandon_untouched`].
     pub fn is_abandoned(&self, row: usize, moved: &MovedGroup) -> bool {
         self.groups[row / GROUP].get().is_some_and(|group| Arc::ptr_eq(group, &moved.0))
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        let made = self.groups.iter().filter(|group| group.get().is_some()).count();
+        let promotion = self.promotion.get().map_or(0, |scores| size_of_val(&**scores));
+        size_of_val(&*self.groups) + made * size_of::<[Cell; GROUP]>() + promotion
     }
 
     pub fn promotion(&self, row: usize) -> f64 {

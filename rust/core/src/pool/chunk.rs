@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::access::{Access, AccessColumn};
+use super::access::AccessColumn;
 use super::forward_decay::{DecayColumn, LARGEST};
 use super::number::Numbers;
 use crate::plan::count_equal;
@@ -366,9 +366,23 @@ impl<P, E> Chunk<P, E> {
         &self.access
     }
 
-    pub fn set_access(&self, at: usize, access: Access, promotion: f64) {
-        self.access.write(at, access);
-        self.access.set_promotion(at, promotion);
+    /// Bytes of the columns, as allocated.
+    pub fn heap_bytes(&self) -> usize {
+        let block = |block: &Arc<Block<P, E>>| {
+            let extras = block.extras.as_ref().map_or(0, |extras| size_of_val(&**extras));
+            size_of::<Block<P, E>>() + block.payloads.capacity() * size_of::<Option<P>>() + extras
+        };
+        size_of::<Self>()
+            + self.places.capacity()
+            + self.importance.heap_bytes()
+            + self.relevance.as_ref().map_or(0, Numbers::heap_bytes)
+            + self.timestamps_us.capacity() * size_of::<i64>()
+            + self.costs.capacity() * size_of::<u32>()
+            + self.users.as_ref().map_or(0, |users| users.capacity() * size_of::<u32>())
+            + self.payloads.capacity() * size_of::<Arc<Block<P, E>>>()
+            + self.payloads.iter().map(block).sum::<usize>()
+            + self.access.heap_bytes()
+            + self.decay.load().iter().map(|column| column.heap_bytes()).sum::<usize>()
     }
 
     /// Extras of payload blocks that nobody shares, if nobody shares the chunk.

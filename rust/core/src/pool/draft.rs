@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::Key;
-use super::access::{Access, MovedGroup};
+use super::access::{Access, Cells, MovedGroup};
 use super::chunk::{CHUNK, Chunk, Row};
 use super::snapshot::Snapshot;
 
@@ -18,10 +18,8 @@ pub struct Entry<P, E> {
     pub payload: P,
     /// Its extra payload, if it has one.
     pub extra: Option<E>,
-    /// Its accesses so far.
-    pub access: Access,
-    /// Its promotion score so far.
-    pub promotion: f64,
+    /// What its shared cells become.
+    pub cells: Cells,
 }
 
 /// Changes that become visible together. Chunks are copied when they are changed first.
@@ -85,7 +83,7 @@ impl<'a, P: Key, E: Clone> Draft<'a, P, E> {
         let hash = entry.payload.hash();
         let chunk = self.chunk(row);
         chunk.push(&entry.row, entry.payload, entry.extra);
-        chunk.set_access(at, entry.access, entry.promotion);
+        chunk.access().set(at, &entry.cells);
         self.snapshot.rows += 1;
         let Self { snapshot, index, .. } = self;
         index.insert_unique(hash, row, |row| hash_of(snapshot, *row));
@@ -104,7 +102,7 @@ impl<'a, P: Key, E: Clone> Draft<'a, P, E> {
         let at = row as usize % CHUNK;
         let chunk = self.chunk(row);
         chunk.set(at, &entry.row);
-        chunk.set_access(at, entry.access, entry.promotion);
+        chunk.access().set(at, &entry.cells);
         let before = chunk.set_payload(at, Some(entry.payload), entry.extra);
         self.retired.push(before);
     }
@@ -112,6 +110,15 @@ impl<'a, P: Key, E: Clone> Draft<'a, P, E> {
     /// Changes the numbers of a row that exists.
     pub fn set_row(&mut self, number: u32, row: &Row) {
         self.chunk(number).set(number as usize % CHUNK, row);
+    }
+
+    /// Removes everything; row numbers start anew.
+    pub(super) fn clear(&mut self) {
+        let version = self.snapshot.version;
+        let generation = self.snapshot.generation + 1;
+        self.snapshot = Snapshot { version, generation, ..Snapshot::empty() };
+        self.changed.clear();
+        self.index.clear();
     }
 
     /// Removes a row that exists and leaves a hole.
@@ -128,6 +135,7 @@ impl<'a, P: Key, E: Clone> Draft<'a, P, E> {
         let rows = u32::try_from(self.snapshot.rows).unwrap_or(u32::MAX);
         let old = std::mem::replace(&mut self.snapshot, Snapshot::empty());
         self.snapshot.version = old.version;
+        self.snapshot.generation = old.generation + 1;
         self.changed.clear();
         self.index.clear();
         self.index.shrink_to(old.len(), |row| u64::from(*row));
@@ -142,8 +150,12 @@ impl<'a, P: Key, E: Clone> Draft<'a, P, E> {
             let (Some(row), Some(payload)) = (chunk.row(at), chunk.payload(at)) else { continue };
             let payload = payload.clone();
             let extra = chunk.extra(at).cloned();
-            let promotion = cells.promotion(at);
-            self.push(Entry { row, payload, extra, access, promotion });
+            let cells = Cells {
+                count: Some(access.count),
+                last_us: Some(access.last_us),
+                promotion: Some(cells.promotion(at)),
+            };
+            self.push(Entry { row, payload, extra, cells });
             former.push(number);
         }
         former

@@ -108,6 +108,10 @@ impl DecayColumn {
         &self.weights
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.weights.capacity() * size_of::<f32>()
+    }
+
     /// Sets the weight of a row that is new or whose time changed.
     pub fn set(&mut self, row: usize, timestamp_us: i64) {
         if row >= self.weights.len() {

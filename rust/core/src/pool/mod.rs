@@ -33,11 +33,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 
-pub use access::{Access, Moved};
+pub use access::{Access, Cells, Moved};
 pub use chunk::{Cost, Row};
 pub use draft::{Draft, Entry};
 pub use query::{Evaluation, Missing, PoolPlan, Query, Relevance};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, SnapshotIndex};
 
 /// A payload that carries its row's key.
 ///
@@ -97,9 +97,24 @@ impl<P: Key, E: Clone> Pool<P, E> {
     /// Changes rows. `work` must not wait nor come back to the pool; what it did becomes visible as
     /// one step, with the next version.
     pub fn change<R>(&self, work: impl FnOnce(&mut Draft<'_, P, E>) -> R) -> R {
+        let mut result = None;
+        let _ = self.change_if(|_| true, |draft| result = Some(work(draft)));
+        result.expect("the condition holds")
+    }
+
+    /// As [`Self::change`], if the current rows still are as `wanted`; else nothing changes.
+    pub fn change_if<R>(
+        &self,
+        wanted: impl FnOnce(&Snapshot<P, E>) -> bool,
+        work: impl FnOnce(&mut Draft<'_, P, E>) -> R,
+    ) -> Option<R> {
         let (result, retired, before) = {
             let mut index = self.index();
             let before = self.published.load_full();
+            if !wanted(&before) {
+                drop(index);
+                return None;
+            }
             let mut draft = Draft::new((*before).clone(), &mut index);
             let result = work(&mut draft);
             draft.finish();
@@ -110,13 +125,37 @@ impl<P: Key, E: Clone> Pool<P, E> {
         };
         // Payloads run foreign code when they are dropped: not under the lock.
         drop((retired, before));
-        result
+        Some(result)
     }
 
     /// Closes the holes: rows get new numbers, in the same order. Gives the former number of each.
     #[expect(clippy::redundant_closure_for_method_calls)] // the method alone has one lifetime too few
     pub fn compact(&self) -> Vec<u32> {
         self.change(|draft| draft.compact())
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) {
+        self.change(|draft| {
+            draft.clear();
+        });
+    }
+
+    /// Bytes of the current rows and the index, without what payloads point to and without older
+    /// snapshots.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let index = self.index().allocation_size();
+        index + self.snapshot().heap_bytes()
+    }
+
+    /// Visits extra payloads that nobody else shares, where that is certain. Takes no lock.
+    pub fn visit_own_extras<B>(&self, mut visit: impl FnMut(&E) -> Result<(), B>) -> Result<(), B> {
+        let snapshot = self.published.load();
+        if Arc::strong_count(&snapshot) == 1 {
+            snapshot.own_extras().try_for_each(&mut visit)?;
+        }
+        Ok(())
     }
 
     /// Counts a selection of the row with that key, wherever it is now; none if it was removed.

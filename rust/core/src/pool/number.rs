@@ -72,6 +72,10 @@ impl Numbers {
         f64::from_bits(near.wrapping_add(i64::from(correction)).cast_unsigned())
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        self.near.capacity() * size_of::<f32>() + self.correction.capacity() * size_of::<i32>()
+    }
+
     /// The nearest `f32` of each value; NaN and infinite where the value is, or where no `f32` is
     /// that large.
     pub fn near(&self) -> &[f32] {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
+use super::Key;
 use super::access::{Access, Moved};
 use super::chunk::{CHUNK, Chunk, Row};
 use crate::tier::Tier;
@@ -12,17 +15,18 @@ pub struct Snapshot<P, E> {
     pub(super) chunks: Vec<Arc<Chunk<P, E>>>,
     pub(super) rows: usize,
     pub(super) version: u64,
+    pub(super) generation: u64,
 }
 
 impl<P, E> Clone for Snapshot<P, E> {
     fn clone(&self) -> Self {
-        Self { chunks: self.chunks.clone(), rows: self.rows, version: self.version }
+        Self { chunks: self.chunks.clone(), ..*self }
     }
 }
 
 impl<P: Clone, E: Clone> Snapshot<P, E> {
     pub(super) fn empty() -> Self {
-        Self { chunks: Vec::new(), rows: 0, version: 0 }
+        Self { chunks: Vec::new(), rows: 0, version: 0, generation: 0 }
     }
 
     /// How many row numbers there are, holes included.
@@ -35,6 +39,19 @@ impl<P: Clone, E: Clone> Snapshot<P, E> {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Grows whenever rows get new numbers.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Bytes of all columns as allocated, without what payloads point to.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let pointers = self.chunks.capacity() * size_of::<Arc<Chunk<P, E>>>();
+        pointers + self.chunks.iter().map(|chunk| chunk.heap_bytes()).sum::<usize>()
     }
 
     /// How many rows each tier has, holes left out.
@@ -125,8 +142,36 @@ impl<P: Clone, E: Clone> Snapshot<P, E> {
         chunk.access().set_promotion(at, score);
     }
 
-    /// Extra payloads that this snapshot alone owns, where it can be sure of that.
-    pub fn own_extras(&self) -> impl Iterator<Item = &E> {
+    pub(super) fn own_extras(&self) -> impl Iterator<Item = &E> {
         self.chunks.iter().flat_map(Chunk::own_extras)
+    }
+}
+
+/// Row numbers of one snapshot by key.
+pub struct SnapshotIndex(HashTable<u32>);
+
+impl SnapshotIndex {
+    /// Of all rows.
+    #[must_use]
+    pub fn new<P: Key, E: Clone>(snapshot: &Snapshot<P, E>) -> Self {
+        let mut index = HashTable::with_capacity(snapshot.len());
+        let hash = |row: &u32| snapshot.payload(*row).map_or(0, Key::hash);
+        for row in (0..).take(snapshot.rows()) {
+            if let Some(payload) = snapshot.payload(row) {
+                index.insert_unique(payload.hash(), row, hash);
+            }
+        }
+        Self(index)
+    }
+
+    /// The row whose payload `is_it`, among those whose keys hash to `hash`. The snapshot must be
+    /// the one the index was made of.
+    pub fn find<P: Key, E: Clone>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        hash: u64,
+        is_it: impl Fn(&P) -> bool,
+    ) -> Option<u32> {
+        super::draft::find(&self.0, snapshot, hash, is_it)
     }
 }
