@@ -20,9 +20,10 @@ PUBLIC_NAMES = """
     ArgumentTypeError ArgumentValueError ArrowArrayExport ArrowStreamExport BudgetSummary Columns
     ComplexityAnalysis ComplexityContribution ComplexityRules ConfigurationError
     ConfigurationNotFoundError ConfigurationTypeError ItemTypeError ItemValueError LoggedMemory
-    LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryTier
-    PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange TierChangeOutcome TierMove
-    TierResult TierStatistics UnmatchedTierChange WorkspaceConfig __version__
+    LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryPool MemoryTier
+    PoolSnapshot PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange
+    TierChangeOutcome TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange
+    WorkspaceConfig __version__
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

@@ -5,7 +5,13 @@ that grows with the complexity of the query; the best memories by relevance, imp
 are packed into it. Start with `MemoryBudgetAllocator`.
 """
 
-from memory_budget_allocator._core import Allocation, TierAllocation, __version__
+from memory_budget_allocator._core import (
+    Allocation,
+    MemoryPool,
+    PoolSnapshot,
+    TierAllocation,
+    __version__,
+)
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.errors import (
@@ -17,6 +23,7 @@ from memory_budget_allocator.errors import (
     ItemTypeError,
     ItemValueError,
     MemoryBudgetError,
+    UnknownMemoryError,
 )
 from memory_budget_allocator.item_face import MemoryItem
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
@@ -68,7 +75,9 @@ __all__ = [
     "MemoryBudgetError",
     "MemoryItem",
     "MemoryLike",
+    "MemoryPool",
     "MemoryTier",
+    "PoolSnapshot",
     "PromotionResult",
     "QueryComplexity",
     "SelectedMemory",
@@ -78,6 +87,7 @@ __all__ = [
     "TierMove",
     "TierResult",
     "TierStatistics",
+    "UnknownMemoryError",
     "UnmatchedTierChange",
     "WorkspaceConfig",
     "__version__",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, final
 
+from typing_extensions import Buffer
+
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.protocols import Columns, MemoryLike
@@ -15,6 +17,7 @@ from memory_budget_allocator.results import (
     ComplexityAnalysis,
     ConfigScope,
     LevelName,
+    MissingRelevance,
     PromotionResult,
     TierName,
     TierStatistics,
@@ -101,6 +104,62 @@ class ComplexityScanner:
     def estimate(self, query: str, context: Mapping[str, Any] | None) -> QueryComplexity: ...
     def analyze(self, query: str, context: Mapping[str, Any] | None) -> ComplexityAnalysis: ...
 
+@final
+class MemoryPool:
+    def __new__(cls) -> Self: ...
+    @classmethod
+    def from_items(cls, items: Iterable[MemoryLike]) -> MemoryPool: ...
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> MemoryPool: ...
+    def add(self, item: MemoryLike) -> int: ...
+    def add_many(self, items: Iterable[MemoryLike]) -> list[int]: ...
+    def update(
+        self,
+        memory_id: str,
+        /,
+        *,
+        text: str = ...,
+        tier: MemoryTier | str = ...,
+        timestamp: datetime | None = ...,
+        user_id: str | None = ...,
+        metadata: dict[str, Any] = ...,
+        relevance_score: float = ...,
+        importance_score: float = ...,
+        token_count: int = ...,
+        access_count: int = ...,
+        last_accessed: datetime | None = ...,
+        promotion_score: float = ...,
+    ) -> None: ...
+    def remove(self, memory_id: str) -> None: ...
+    def get(self, memory_id: str) -> MemoryItem | None: ...
+    def __getitem__(self, memory_id: str, /) -> MemoryItem: ...
+    def __contains__(self, memory_id: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[MemoryItem]: ...
+    def compact(self) -> list[int]: ...
+    def snapshot(self) -> PoolSnapshot: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def ids(self) -> list[str | None]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def _change_tiers(
+        self, changes: list[tuple[str, MemoryTier, MemoryTier]]
+    ) -> list[Literal["moved", "stale", "unknown"]]: ...
+
+@final
+class PoolSnapshot:
+    @property
+    def ids(self) -> list[str | None]: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+    def __len__(self) -> int: ...
+
 class _Sums(TypedDict):
     total_allocations: int
     averages: AllocationAverages
@@ -129,6 +188,25 @@ def allocate(
     clock_ns: Callable[[], int],
     started_ns: int,
 ) -> Allocation: ...
+def allocate_from_pool(
+    query: str,
+    pool: MemoryPool | PoolSnapshot,
+    config: WorkspaceConfig,
+    scanner: ComplexityScanner,
+    context: Mapping[str, Any] | None,
+    workspace_id: str,
+    project_id: str | None,
+    config_scope: ConfigScope,
+    now_us: int,
+    journal: Journal,
+    clock_ns: Callable[[], int],
+    started_ns: int,
+    relevance: Mapping[str, float] | Buffer | None,
+    relevance_version: int | None,
+    user_id: str | None,
+    tiers: Iterable[MemoryTier | str] | None,
+    missing_relevance: MissingRelevance,
+) -> Allocation: ...
 def calculate_score(
     item: MemoryLike, config: WorkspaceConfig, now_us: int
 ) -> tuple[float, tuple[str, str] | None]: ...
@@ -136,6 +214,13 @@ def check_complexity_rules(rules: ComplexityRules) -> None: ...
 def check_tier_order(tier_order: Iterable[MemoryTier | str]) -> tuple[MemoryTier, ...]: ...
 def check_workspace(config: WorkspaceConfig) -> None: ...
 def epoch_microseconds(current_time: datetime) -> int: ...
+def evaluate_pool_promotions(
+    pool: MemoryPool | PoolSnapshot,
+    config: WorkspaceConfig,
+    tier_order: Iterable[MemoryTier],
+    now_us: int,
+    relevance: Mapping[str, float] | Buffer | None,
+) -> PromotionResult: ...
 def evaluate_promotions(
     items: Iterable[MemoryLike],
     config: WorkspaceConfig,

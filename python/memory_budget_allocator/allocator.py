@@ -8,10 +8,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator import _core
+from memory_budget_allocator._core import MemoryPool, PoolSnapshot
 from memory_budget_allocator.arguments import (
     check_config,
     check_history_limit,
     now_us,
+    refuse_pool_arguments,
     require_text,
     window_us,
 )
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
     from datetime import datetime
 
+    from typing_extensions import Buffer
+
     from memory_budget_allocator._core import Allocation
     from memory_budget_allocator.levels import QueryComplexity
     from memory_budget_allocator.protocols import Columns, MemoryLike
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         AllocationStatistics,
         ComplexityAnalysis,
         ConfigScope,
+        MissingRelevance,
         PromotionResult,
         TierChangeOutcome,
     )
@@ -248,12 +253,17 @@ class MemoryBudgetAllocator:
     def allocate(
         self,
         query: str,
-        available_memories: Iterable[MemoryLike] | Columns,
+        available_memories: Iterable[MemoryLike] | Columns | MemoryPool | PoolSnapshot,
         workspace_id: str = DEFAULT_WORKSPACE,
         context: Mapping[str, Any] | None = None,
         *,
         project_id: str | None = None,
         current_time: datetime | None = None,
+        relevance: Mapping[str, float] | Buffer | None = None,
+        relevance_version: int | None = None,
+        missing_relevance: MissingRelevance = "zero",
+        user_id: str | None = None,
+        tiers: Iterable[MemoryTier | str] | None = None,
     ) -> Allocation:
         """Select memories for a query: per tier the best that fit its budget.
 
@@ -265,15 +275,29 @@ class MemoryBudgetAllocator:
             available_memories: `MemoryItem`s or objects with the same attributes, any iterable: it is
                 copied first, the caller's own sequence is never reordered. Or `Columns`: a table that
                 speaks Arrow, or a mapping of arrays, with columns named as the fields of
-                `MemoryItem`. Required are ``relevance_score``, and ``token_count`` or ``text``.
+                `MemoryItem`. Required are ``relevance_score``, and ``token_count`` or ``text``. Or a
+                `MemoryPool`, or a snapshot of one.
             workspace_id: which configuration to use; an unknown one gets the default.
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
 
-        Written to all memories: ``freshness_score``, ``combined_score`` and, where it was 0,
-        ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``. Nothing
-        is written to columns; the result shows what it would show of items with the same values.
+        The others are for pools alone:
+
+        Args:
+            relevance: one float32 or float64 a row of the pool (a NumPy array, an `array.array`, any
+                contiguous buffer), which nobody may change during the call; or a mapping from ids to
+                numbers; None for what is stored with the rows.
+            relevance_version: the `version` of the pool that the relevance was made for.
+            missing_relevance: what memories get that a mapping leaves out: "zero" relevance, or
+                "exclude" to leave them out.
+            user_id: only memories of that user; None for all.
+            tiers: only memories of these tiers; None for all.
+
+        Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
+        ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
+        nothing but that. Nothing is written to columns; the result shows what it would show of items
+        with the same values.
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument, or a column as a whole, cannot be used.
@@ -284,20 +308,43 @@ class MemoryBudgetAllocator:
         """
         started = time.perf_counter_ns()
         config, scope = self.resolve_config(workspace_id, project_id)
-        allocation = _core.allocate(
-            query,
-            available_memories,
-            config,
-            self._scanner,
-            context,
-            workspace_id,
-            project_id,
-            scope,
-            now_us(current_time),
-            self._journal,
-            time.perf_counter_ns,
-            started,
-        )
+        if isinstance(available_memories, (MemoryPool, PoolSnapshot)):
+            allocation = _core.allocate_from_pool(
+                query,
+                available_memories,
+                config,
+                self._scanner,
+                context,
+                workspace_id,
+                project_id,
+                scope,
+                now_us(current_time),
+                self._journal,
+                time.perf_counter_ns,
+                started,
+                relevance,
+                relevance_version,
+                user_id,
+                tiers,
+                missing_relevance,
+            )
+        else:
+            if relevance is not None or relevance_version is not None or user_id is not None or tiers is not None:
+                refuse_pool_arguments(relevance, relevance_version, user_id, tiers)
+            allocation = _core.allocate(
+                query,
+                available_memories,
+                config,
+                self._scanner,
+                context,
+                workspace_id,
+                project_id,
+                scope,
+                now_us(current_time),
+                self._journal,
+                time.perf_counter_ns,
+                started,
+            )
         if allocation.non_finite is not None:
             count, memory_id, field = allocation.non_finite
             _report_non_finite(count, memory_id, field)
@@ -308,12 +355,17 @@ class MemoryBudgetAllocator:
     def allocate_memory_budget(
         self,
         query: str,
-        available_memories: Iterable[MemoryLike] | Columns,
+        available_memories: Iterable[MemoryLike] | Columns | MemoryPool | PoolSnapshot,
         workspace_id: str = DEFAULT_WORKSPACE,
         context: Mapping[str, Any] | None = None,
         *,
         project_id: str | None = None,
         current_time: datetime | None = None,
+        relevance: Mapping[str, float] | Buffer | None = None,
+        relevance_version: int | None = None,
+        missing_relevance: MissingRelevance = "zero",
+        user_id: str | None = None,
+        tiers: Iterable[MemoryTier | str] | None = None,
     ) -> AllocationResult:
         """As `allocate`, as a plain JSON-serialisable dict."""
         return self.allocate(
@@ -323,15 +375,22 @@ class MemoryBudgetAllocator:
             context,
             project_id=project_id,
             current_time=current_time,
+            relevance=relevance,
+            relevance_version=relevance_version,
+            missing_relevance=missing_relevance,
+            user_id=user_id,
+            tiers=tiers,
         ).to_dict()
 
     # Promotion and demotion
 
     def evaluate_promotion_demotion(
         self,
-        items: Iterable[MemoryLike],
+        items: Iterable[MemoryLike] | MemoryPool | PoolSnapshot,
         config: WorkspaceConfig,
         current_time: datetime | None = None,
+        *,
+        relevance: Mapping[str, float] | Buffer | None = None,
     ) -> PromotionResult:
         """Recommend which memories should move one tier up or down. Nothing is moved.
 
@@ -339,15 +398,28 @@ class MemoryBudgetAllocator:
         .2 * exp(-.1 * days since the last access)`` is written to each memory. Scores are taken as
         they stand; nothing is rescored.
 
+        The memories of a `MemoryPool` have no score that stands: they are scored first, with the
+        ``relevance`` given (as for `allocate`; memories that a mapping leaves out get zero) or else with
+        the one stored. Nothing but ``promotion_score`` is written.
+
         Raises:
             ItemTypeError, ItemValueError, ConfigurationError: as `allocate`; nothing has changed.
         """
+        if isinstance(items, (MemoryPool, PoolSnapshot)):
+            return _core.evaluate_pool_promotions(
+                items, config, self._tier_order, now_us(current_time), relevance
+            )
+        if relevance is not None:
+            refuse_pool_arguments(relevance, None, None, None)
         return _core.evaluate_promotions(items, config, self._tier_order, now_us(current_time))
 
-    def apply_tier_changes(self, items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
+    def apply_tier_changes(
+        self, items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult
+    ) -> TierChangeOutcome:
         """Move memories as `evaluate_promotion_demotion` recommended.
 
-        A recommendation applies to every item that has its id and still is in its ``current_tier``.
+        A recommendation applies to every item that has its id and still is in its ``current_tier``. All
+        moves within a `MemoryPool` become visible as one step.
 
         Returns:
             What was moved; what was stale (the id is there, but in another tier) or unknown.

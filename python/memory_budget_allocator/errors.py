@@ -15,6 +15,7 @@ __all__ = [
     "ItemTypeError",
     "ItemValueError",
     "MemoryBudgetError",
+    "UnknownMemoryError",
 ]
 
 
@@ -36,6 +37,12 @@ class ArgumentTypeError(MemoryBudgetError, TypeError):
 
 class ArgumentValueError(MemoryBudgetError, ValueError):
     """An argument that is not a memory has a value that cannot be."""
+
+
+class UnknownMemoryError(MemoryBudgetError, KeyError):
+    """A pool holds no memory of that id."""
+
+    __str__ = Exception.__str__  # KeyError would show the message as a quoted key
 
 
 class ConfigurationError(MemoryBudgetError, ValueError):

@@ -27,6 +27,7 @@ __all__ = [
 TierName = Literal["working", "project", "long_term", "rag"]
 LevelName = Literal["simple", "medium", "complex", "expert"]
 ConfigScope = Literal["project", "workspace", "default"]
+MissingRelevance = Literal["zero", "exclude"]
 
 
 class BudgetSummary(TypedDict):

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from memory_budget_allocator._core import MemoryPool
 from memory_budget_allocator.errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -31,9 +32,11 @@ __all__ = ["apply_tier_changes"]
 TIER = "tier"
 
 
-def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> TierChangeOutcome:
+def apply_tier_changes(items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult) -> TierChangeOutcome:
     """See `MemoryBudgetAllocator.apply_tier_changes`. Either every move is made or none."""
     changes = _changes(result)
+    if isinstance(items, MemoryPool):
+        return _in_pool(items, changes)
     by_id: dict[str, list[tuple[MemoryLike, MemoryTier]]] = {}
     for position, item in enumerate(_iterated(items)):
         memory_id, tier = _identity(item, position)
@@ -62,6 +65,20 @@ def apply_tier_changes(items: Iterable[MemoryLike], result: PromotionResult) -> 
             }
             outcome["stale" if known else "unknown"].append(unmatched)
     _move(moves)
+    return outcome
+
+
+def _in_pool(pool: MemoryPool, changes: list[tuple[str, MemoryTier, MemoryTier]]) -> TierChangeOutcome:
+    outcome: TierChangeOutcome = {"moved": [], "stale": [], "unknown": []}
+    for (memory_id, current, target), status in zip(changes, pool._change_tiers(changes), strict=True):  # pyright: ignore[reportPrivateUsage]
+        if status == "moved":
+            outcome["moved"].append(
+                {"memory_id": memory_id, "from_tier": current.value, "to_tier": target.value}
+            )
+        else:
+            outcome[status].append(
+                {"memory_id": memory_id, "current_tier": current.value, "target_tier": target.value}
+            )
     return outcome
 
 

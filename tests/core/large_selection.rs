@@ -1,7 +1,7 @@
 //! Selecting without sorting equals the stable sort, whatever is guessed and however rough the
 //! approximations are.
 
-#![expect(clippy::cast_possible_truncation)] // generated rows: few, and in range
+#![expect(clippy::cast_possible_truncation)] // small numbers, and rounding is what is wanted
 
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
@@ -41,10 +41,16 @@ impl Ranking for Rough {
         self.tier.len()
     }
 
-    fn block(&self, start: usize, approximate: &mut [f32], tiers: &mut [u8]) {
-        let rows = start..start + approximate.len();
-        approximate.copy_from_slice(&self.approximate[rows.clone()]);
-        tiers.copy_from_slice(&self.tier[rows]);
+    fn approximate(&self, start: usize, scores: &mut [f32]) {
+        scores.copy_from_slice(&self.approximate[start..start + scores.len()]);
+    }
+
+    fn tiers(&self, start: usize, tiers: &mut [u8]) {
+        tiers.copy_from_slice(&self.tier[start..start + tiers.len()]);
+    }
+
+    fn tier(&self, row: u32) -> u8 {
+        self.tier[row as usize]
     }
 
     fn error_bound(&self) -> f64 {

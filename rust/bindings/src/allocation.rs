@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use memory_budget_core::pool::Access;
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::columns::Rows;
+use crate::item::MemoryItem;
+use crate::pool_row::View;
 use crate::record::Record;
+use crate::token_mark::Counter;
 use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.
@@ -17,6 +21,8 @@ pub enum Holder {
     Items { memories: Py<PyTuple>, texts: Vec<Py<PyString>> },
     /// Rows of the caller's columns.
     Columns(Rows),
+    /// The rows of a pool: memories are copied when somebody looks.
+    Pool(View),
 }
 
 /// The outcome of one allocation.
@@ -27,6 +33,8 @@ pub enum Holder {
 pub struct Allocation {
     pub record: Arc<Record>,
     pub holder: Holder,
+    /// How tokens were counted where no count was given.
+    pub counter: Counter,
     /// Components that counted as 0.0: how many, and the id and field of the first.
     pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
 }
@@ -38,13 +46,19 @@ impl Allocation {
         py: Python<'py>,
         range: std::ops::Range<usize>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let memories = match &self.holder {
-            Holder::Items { memories, .. } => memories.bind(py),
-            Holder::Columns(rows) => return rows.items(py, &self.record, range),
-        };
+        if let Holder::Columns(rows) = &self.holder {
+            return rows.items(py, &self.record, range);
+        }
         let selected = PyList::empty(py);
-        for selection in &self.record.plan.selected[range] {
-            selected.append(memories.get_borrowed_item(selection.index as usize)?)?;
+        for rank in range {
+            let row = self.record.plan.selected[rank].index;
+            match &self.holder {
+                Holder::Items { memories, .. } => {
+                    selected.append(memories.bind(py).get_borrowed_item(row as usize)?)?;
+                }
+                Holder::Pool(view) => selected.append(self.copy(py, view, rank)?)?,
+                Holder::Columns(_) => unreachable!("handed out above"),
+            }
         }
         Ok(selected)
     }
@@ -53,7 +67,23 @@ impl Allocation {
         match &self.holder {
             Holder::Items { .. } => true,
             Holder::Columns(rows) => rows.has_ids,
+            Holder::Pool(_) => true,
         }
+    }
+
+    /// A selected row of a pool as this call left it.
+    fn copy(&self, py: Python<'_>, view: &View, rank: usize) -> PyResult<MemoryItem> {
+        let selected = &self.record.plan.selected[rank];
+        let access =
+            Access { count: self.record.entries[rank].access_count, last_us: self.record.now_us };
+        let item = view.item(py, selected.index, access)?;
+        item.relevance.store(selected.relevance);
+        item.freshness.store(selected.freshness);
+        item.combined.store(selected.combined);
+        if item.tokens.load().count() == 0 {
+            item.tokens.set_counted(selected.tokens, self.counter);
+        }
+        Ok(item)
     }
 
     fn everything(&self) -> std::ops::Range<usize> {
@@ -68,18 +98,24 @@ impl Allocation {
         match &self.holder {
             Holder::Items { texts, .. } => self.record.result(py, texts),
             Holder::Columns(rows) => self.record.result(py, &rows.texts(py)),
+            Holder::Pool(view) => {
+                let rows = self.record.plan.selected.iter().map(|selected| selected.index);
+                let payloads = rows.filter_map(|row| view.rows.payload(row));
+                let texts: Vec<_> = payloads.map(|payload| payload.text.clone_ref(py)).collect();
+                self.record.result(py, &texts)
+            }
         }
     }
 
-    /// The selected memories themselves: by tier, then by score. From columns: new `MemoryItem`s,
-    /// made by every call; changing them changes nothing else.
+    /// The selected memories themselves: by tier, then by score. From columns or a pool: new
+    /// `MemoryItem`s, made by every call; changing them changes nothing else.
     #[getter]
     fn selected<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         self.memories(py, self.everything())
     }
 
-    /// Positions of the selected memories in the caller's sequence or table, in the order of
-    /// `selected`.
+    /// Positions of the selected memories in the caller's sequence or table, or their rows in the pool,
+    /// in the order of `selected`.
     #[getter]
     fn selected_positions(&self) -> Vec<u32> {
         self.record.plan.selected.iter().map(|selected| selected.index).collect()
@@ -194,6 +230,9 @@ impl Allocation {
             Holder::Items { memories, .. } => visit.call(memories),
             // Only texts, which are no part of a cycle.
             Holder::Columns(_) => Ok(()),
+            // Rows are shared with the pool and other allocations; the collector would count them
+            // too often.
+            Holder::Pool(_) => Ok(()),
         }
     }
 }
@@ -255,7 +294,8 @@ impl TierAllocation {
         self.allocation.get().memories(py, self.plan().range.clone())
     }
 
-    /// Positions of the selected memories in the caller's sequence, in the order of `items`.
+    /// Positions of the selected memories in the caller's sequence, or their rows in the pool, in the
+    /// order of `items`.
     #[getter]
     fn positions(&self) -> Vec<u32> {
         let plan = &self.allocation.get().record.plan;

@@ -1,8 +1,6 @@
 //! One allocation: a door is chosen; the one for lists of memories reads, decides and writes here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{self, NO_TIME};
@@ -13,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
+use crate::call::{Call, Outcome};
 use crate::columns;
-use crate::complexity::{ComplexityScanner, query_text, signals};
+use crate::complexity::ComplexityScanner;
 use crate::datetime;
 use crate::door::{
     self, Classes, ForeignReader, ForeignWriter, PendingCount, Snapshot, Source, TokenEstimate,
@@ -24,7 +23,7 @@ use crate::fields;
 use crate::gateway;
 use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
 use crate::journal::Journal;
-use crate::record::{Created, Entry, Record};
+use crate::record::{Created, Entry};
 use crate::token_mark::{Counter, TokenWord};
 use crate::workspace;
 
@@ -50,43 +49,26 @@ pub fn allocate<'py>(
     clock_ns: &Bound<'py, PyAny>,
     started_ns: u64,
 ) -> PyResult<Allocation> {
-    let py = query.py();
-    let query = query_text(query)?;
-    let level = scanner.get().level(query, &signals(context)?);
-    let settings = workspace::settings(config)?;
-    let estimate = TokenEstimate::new(settings.tokens_per_char);
-    let plain_query = fields::plain(query)?;
-    let workspace_id = fields::plain(workspace_id)?;
-    let project_id = project_id.map(fields::plain).transpose()?;
-    let outcome = if columns::are_columns(memories)? {
-        columns::allocate(memories, &settings, estimate, level, now_us)?
-    } else {
-        allocate_items(memories, &settings, estimate, level, now_us)?
-    };
-    let record = Record {
-        plan: outcome.plan,
-        entries: outcome.entries,
-        query: plain_query.unbind(),
-        workspace_id: workspace_id.unbind(),
-        project_id: project_id.map(Bound::unbind),
-        config_scope: config_scope.clone().unbind(),
+    let call = Call::read(
+        query,
+        config,
+        scanner,
+        context,
+        workspace_id,
+        project_id,
+        config_scope,
         now_us,
-        processing_ns: AtomicU64::new(0),
+        journal,
+        clock_ns,
+        started_ns,
+    )?;
+    let (settings, estimate, level) = (&call.settings, call.estimate, call.level);
+    let outcome = if columns::are_columns(memories)? {
+        columns::allocate(memories, settings, estimate, level, now_us)?
+    } else {
+        allocate_items(memories, settings, estimate, level, now_us)?
     };
-    let record = Arc::new(record);
-    let ended_ns = clock_ns.call0().and_then(|reading| reading.extract::<u64>());
-    let processing_ns = ended_ns.map_or(0, |ended_ns| ended_ns.saturating_sub(started_ns));
-    journal.get().note(py, &record, processing_ns);
-    Ok(Allocation { record, holder: outcome.holder, non_finite: outcome.non_finite })
-}
-
-/// What a door decided and keeps; all effects are written.
-pub struct Outcome {
-    pub plan: Plan,
-    pub entries: Vec<Entry>,
-    pub holder: Holder,
-    /// See [`Allocation::non_finite`].
-    pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
+    Ok(call.conclude(outcome))
 }
 
 fn allocate_items(

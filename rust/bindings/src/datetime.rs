@@ -79,6 +79,39 @@ pub fn from_microseconds(py: Python<'_>, microseconds: i64) -> PyResult<Py<PyAny
     Ok(epoch.utc.bind(py).add(delta)?.unbind())
 }
 
+/// As [`from_microseconds`], without a zone.
+pub fn naive_from_microseconds(py: Python<'_>, microseconds: i64) -> PyResult<Py<PyAny>> {
+    let utc = from_microseconds(py, microseconds)?;
+    let keywords = pyo3::types::PyDict::new(py);
+    keywords.set_item(pyo3::intern!(py, "tzinfo"), py.None())?;
+    Ok(utc.bind(py).call_method(pyo3::intern!(py, "replace"), (), Some(&keywords))?.unbind())
+}
+
+/// How a datetime can be made again from its microseconds alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Utc,
+    Naive,
+    /// It cannot: it has another zone, a fold or a class of its own.
+    Other,
+}
+
+pub fn form(value: &Bound<'_, PyAny>) -> PyResult<Form> {
+    let py = value.py();
+    let plain = value.cast_exact::<PyDateTime>().is_ok()
+        && value.getattr(pyo3::intern!(py, "fold"))?.extract::<u8>()? == 0;
+    let zone = value.getattr(pyo3::intern!(py, "tzinfo"))?;
+    Ok(if !plain {
+        Form::Other
+    } else if zone.is_none() {
+        Form::Naive
+    } else if zone.is(&epoch(py)?.timezone_utc) {
+        Form::Utc
+    } else {
+        Form::Other
+    })
+}
+
 /// Whether UTC has that time within the years 1 to 9999.
 pub fn is_representable(microseconds: i64) -> bool {
     REPRESENTABLE.contains(&microseconds)

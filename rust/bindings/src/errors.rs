@@ -10,6 +10,7 @@ import_exception!(memory_budget_allocator.errors, ArgumentTypeError);
 import_exception!(memory_budget_allocator.errors, ArgumentValueError);
 import_exception!(memory_budget_allocator.errors, ConfigurationError);
 import_exception!(memory_budget_allocator.errors, ConfigurationTypeError);
+import_exception!(memory_budget_allocator.errors, UnknownMemoryError);
 
 /// Characters of a refused value that an error message shows.
 const SHOWN_CHARACTERS: usize = 60;

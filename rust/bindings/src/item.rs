@@ -151,7 +151,58 @@ pub struct Shown {
     pub preview: Py<PyString>,
 }
 
+/// The object fields of an item, as they are handed over to and by a pool.
+#[derive(Default)]
+pub struct Parts<'py> {
+    pub memory_id: Option<Bound<'py, PyString>>,
+    pub text: Option<Bound<'py, PyString>>,
+    pub timestamp: Option<Bound<'py, PyAny>>,
+    pub user_id: Option<Bound<'py, PyString>>,
+    pub metadata: Option<Bound<'py, PyDict>>,
+}
+
 impl MemoryItem {
+    /// The object fields in one visit.
+    pub fn parts<'py>(&self, py: Python<'py>) -> Parts<'py> {
+        let objects = self.objects();
+        let own = |object: &Option<Py<PyString>>| object.as_ref().map(|it| it.bind(py).clone());
+        Parts {
+            memory_id: own(&objects.memory_id),
+            text: own(&objects.text),
+            timestamp: objects.timestamp.as_ref().map(|it| it.bind(py).clone()),
+            user_id: own(&objects.user_id),
+            metadata: objects.metadata.as_ref().map(|it| it.bind(py).clone()),
+        }
+    }
+
+    /// An item of its own with these fields, all others as new; `timestamp_us` is that of
+    /// `timestamp`.
+    pub fn from_parts(parts: Parts<'_>, tier: Tier, timestamp_us: i64) -> PyResult<Self> {
+        let item = Self::blank();
+        if let Some(text) = &parts.text {
+            item.text_length.store(text.code_point_len()? as u64, Ordering::Release);
+        }
+        item.tier.store(tier as u8, Ordering::Relaxed);
+        item.timestamp_us.store(timestamp_us, Ordering::Relaxed);
+        {
+            let mut objects = item.objects();
+            objects.memory_id = parts.memory_id.map(Bound::unbind);
+            objects.text = parts.text.map(Bound::unbind);
+            objects.timestamp = parts.timestamp.map(Bound::unbind);
+            objects.user_id = parts.user_id.map(Bound::unbind);
+            objects.metadata = parts.metadata.map(Bound::unbind);
+        }
+        Ok(item)
+    }
+
+    /// Sets what a pool counts, as the library writes it.
+    pub fn take_over_accesses(&self, count: u64, last_us: i64) {
+        self.set_accesses(count);
+        if last_us != NO_TIME {
+            self.set_last_access(LastAccess::written(last_us));
+        }
+    }
+
     /// An item as it is before its fields are assigned.
     pub fn blank() -> Self {
         Self {

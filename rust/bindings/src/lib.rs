@@ -6,6 +6,7 @@
 mod allocation;
 mod allocator;
 mod arrow;
+mod call;
 mod columns;
 mod complexity;
 mod datetime;
@@ -16,8 +17,13 @@ mod gateway;
 mod item;
 mod item_pickle;
 mod journal;
+mod pool;
+mod pool_allocation;
+mod pool_columns;
+mod pool_row;
 mod promotion;
 mod record;
+mod relevance;
 mod table;
 mod token_mark;
 mod vocabulary;
@@ -40,6 +46,10 @@ mod _core {
     use crate::item_pickle::restore_item;
     #[pymodule_export]
     use crate::journal::Journal;
+    #[pymodule_export]
+    use crate::pool::{MemoryPool, PoolSnapshot};
+    #[pymodule_export]
+    use crate::pool_allocation::{allocate_from_pool, evaluate_pool_promotions};
     #[pymodule_export]
     use crate::promotion::{check_tier_order, evaluate_promotions};
     #[pymodule_export]
@@ -67,4 +77,5 @@ const _: () = {
     assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
     assert!(fits::<complexity::ComplexityScanner>());
+    assert!(fits::<pool::MemoryPool>() && fits::<pool::PoolSnapshot>());
 };

@@ -39,7 +39,7 @@ pub fn evaluate_promotions<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = items.py();
     let settings = workspace::settings(config)?;
-    let ladder = ladder(&tiers(tier_order)?)?;
+    let ladder = ladder(&tiers(tier_order, "tier_order")?)?;
     let items = door::copied(items, "items")?;
     let mut classes = Classes::default();
     let mut rows = Vec::with_capacity(items.len());
@@ -64,32 +64,31 @@ pub fn evaluate_promotions<'py>(
 #[pyfunction]
 pub fn check_tier_order<'py>(tier_order: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
     let py = tier_order.py();
-    let order = tiers(tier_order)?;
+    let order = tiers(tier_order, "tier_order")?;
     ladder(&order)?;
     let members: Vec<_> =
         order.into_iter().map(|tier| vocabulary::tier_member(py, tier)).collect::<PyResult<_>>()?;
     PyTuple::new(py, members)
 }
 
-fn tiers(tier_order: &Bound<'_, PyAny>) -> PyResult<Vec<Tier>> {
+pub fn tiers(tier_order: &Bound<'_, PyAny>, argument: &str) -> PyResult<Vec<Tier>> {
     let py = tier_order.py();
     let not_tiers =
-        || Refusal::of_type("a sequence of tiers").for_argument(py, "tier_order", tier_order);
+        || Refusal::of_type("a sequence of tiers").for_argument(py, argument, tier_order);
     if tier_order.is_instance_of::<PyString>() {
         return Err(not_tiers());
     }
     let mut order: Vec<Tier> = Vec::new();
     for tier in tier_order.try_iter().map_err(|_| not_tiers())? {
         let tier = tier?;
-        order.push(
-            vocabulary::tier(&tier)
-                .map_err(|refusal| refusal.for_argument(py, "an entry of tier_order", &tier))?,
-        );
+        order.push(vocabulary::tier(&tier).map_err(|refusal| {
+            refusal.for_argument(py, &format!("an entry of {argument}"), &tier)
+        })?);
     }
     Ok(order)
 }
 
-fn ladder(order: &[Tier]) -> PyResult<Ladder> {
+pub fn ladder(order: &[Tier]) -> PyResult<Ladder> {
     Ladder::new(order).map_err(|error| {
         let names: Vec<_> = order.iter().map(|tier| tier.name()).collect();
         ArgumentValueError::new_err(format!("tier_order: {error}, got {names:?}"))
@@ -151,47 +150,71 @@ fn describe<'py>(
     ladder: Ladder,
     now_us: i64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (promotions, demotions) = (PyList::empty(py), PyList::empty(py));
+    let mut recommendations = Recommendations::new(py, settings);
     for row in rows {
-        match recommend(&row.record, row.score, settings, ladder) {
+        let step = recommend(&row.record, row.score, settings, ladder);
+        recommendations.add(&row.memory_id, &row.record, row.score, step)?;
+    }
+    recommendations.finish(rows.len(), now_us)
+}
+
+/// The documented result, while it is being made.
+pub struct Recommendations<'a, 'py> {
+    settings: &'a Settings,
+    promotions: Bound<'py, PyList>,
+    demotions: Bound<'py, PyList>,
+}
+
+impl<'a, 'py> Recommendations<'a, 'py> {
+    pub fn new(py: Python<'py>, settings: &'a Settings) -> Self {
+        Self { settings, promotions: PyList::empty(py), demotions: PyList::empty(py) }
+    }
+
+    /// Adds what is recommended for one memory.
+    pub fn add(
+        &mut self,
+        memory_id: &Bound<'py, PyString>,
+        record: &Record,
+        score: f64,
+        step: Move,
+    ) -> PyResult<()> {
+        let settings = self.settings;
+        let (list, target, reason) = match step {
             Move::Promote(target) => {
                 let reason = format!(
                     "score {:.4} >= {} and {} accesses >= {}",
-                    row.score,
+                    score,
                     settings.promotion_threshold,
-                    row.record.access_count,
+                    record.access_count,
                     settings.promotion_access_threshold
                 );
-                promotions.append(recommendation(py, row, target, &reason)?)?;
+                (&self.promotions, target, reason)
             }
             Move::Demote(target) => {
-                let reason = format!("score {:.4} < {}", row.score, settings.demotion_threshold);
-                demotions.append(recommendation(py, row, target, &reason)?)?;
+                let reason = format!("score {score:.4} < {}", settings.demotion_threshold);
+                (&self.demotions, target, reason)
             }
-            Move::Stay => {}
-        }
+            Move::Stay => return Ok(()),
+        };
+        let py = memory_id.py();
+        let entry = PyDict::new(py);
+        entry.set_item(intern!(py, "memory_id"), memory_id)?;
+        entry.set_item(intern!(py, "current_tier"), record.tier.name())?;
+        entry.set_item(intern!(py, "target_tier"), target.name())?;
+        entry.set_item(intern!(py, "promotion_score"), score)?;
+        entry.set_item(intern!(py, "access_count"), record.access_count)?;
+        entry.set_item(intern!(py, "combined_score"), finite_or_zero(record.combined))?;
+        entry.set_item(intern!(py, "reason"), reason)?;
+        list.append(entry)
     }
-    let result = PyDict::new(py);
-    result.set_item(intern!(py, "promotions"), promotions)?;
-    result.set_item(intern!(py, "demotions"), demotions)?;
-    result.set_item(intern!(py, "total_evaluated"), rows.len())?;
-    result.set_item(intern!(py, "timestamp"), datetime::isoformat(now_us))?;
-    Ok(result)
-}
 
-fn recommendation<'py>(
-    py: Python<'py>,
-    row: &Row<'_, 'py>,
-    target: Tier,
-    reason: &str,
-) -> PyResult<Bound<'py, PyDict>> {
-    let entry = PyDict::new(py);
-    entry.set_item(intern!(py, "memory_id"), &row.memory_id)?;
-    entry.set_item(intern!(py, "current_tier"), row.record.tier.name())?;
-    entry.set_item(intern!(py, "target_tier"), target.name())?;
-    entry.set_item(intern!(py, "promotion_score"), row.score)?;
-    entry.set_item(intern!(py, "access_count"), row.record.access_count)?;
-    entry.set_item(intern!(py, "combined_score"), finite_or_zero(row.record.combined))?;
-    entry.set_item(intern!(py, "reason"), reason)?;
-    Ok(entry)
+    pub fn finish(self, evaluated: usize, now_us: i64) -> PyResult<Bound<'py, PyDict>> {
+        let py = self.promotions.py();
+        let result = PyDict::new(py);
+        result.set_item(intern!(py, "promotions"), self.promotions)?;
+        result.set_item(intern!(py, "demotions"), self.demotions)?;
+        result.set_item(intern!(py, "total_evaluated"), evaluated)?;
+        result.set_item(intern!(py, "timestamp"), datetime::isoformat(now_us))?;
+        Ok(result)
+    }
 }

@@ -5,7 +5,7 @@ pub const NO_TIME: i64 = i64::MIN;
 
 /// The documented constant of the freshness formula. It stands for ln 2 but is the literal 0.693:
 /// with it the score equals the published expression to the bit.
-const HALVING: f64 = 0.693;
+pub(crate) const HALVING: f64 = 0.693;
 
 /// Rate of the recency term, per day.
 const RECENCY_RATE: f64 = 0.1;
@@ -15,6 +15,11 @@ const RECENCY_RATE: f64 = 0.1;
 #[must_use]
 pub fn age_hours(then_us: i64, now_us: i64) -> f64 {
     age_microseconds(then_us, now_us) / 1e6 / 3600.0
+}
+
+/// Hours from `then_us` to `now_us`, below 0 where `now_us` is earlier.
+pub(crate) fn age_hours_signed(then_us: i64, now_us: i64) -> f64 {
+    now_us.saturating_sub(then_us) as f64 / 1e6 / 3600.0
 }
 
 fn age_microseconds(then_us: i64, now_us: i64) -> f64 {

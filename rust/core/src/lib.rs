@@ -29,6 +29,7 @@ pub mod error;
 pub mod journal;
 pub mod pack;
 pub mod plan;
+pub mod pool;
 pub mod promotion;
 pub mod rounding;
 pub mod score;

@@ -199,14 +199,20 @@ impl Ranking for Ranked<'_> {
     }
 
     #[expect(clippy::cast_possible_truncation)] // rounding is what is wanted
-    fn block(&self, start: usize, approximate: &mut [f32], tiers: &mut [u8]) {
-        let rows = start..start + approximate.len();
-        for (rounded, &score) in approximate.iter_mut().zip(&self.combined[rows.clone()]) {
+    fn approximate(&self, start: usize, scores: &mut [f32]) {
+        for (rounded, &score) in scores.iter_mut().zip(&self.combined[start..]) {
             *rounded = score as f32;
         }
-        for (index, &tier) in tiers.iter_mut().zip(&self.candidates.tier()[rows]) {
+    }
+
+    fn tiers(&self, start: usize, tiers: &mut [u8]) {
+        for (index, &tier) in tiers.iter_mut().zip(&self.candidates.tier()[start..]) {
             *index = tier as u8;
         }
+    }
+
+    fn tier(&self, row: u32) -> u8 {
+        self.candidates.tier()[row as usize] as u8
     }
 
     /// Half a unit in the last place of an `f32` below 1.

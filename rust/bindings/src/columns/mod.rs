@@ -33,7 +33,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use crate::allocation::Holder;
-use crate::allocator::Outcome;
+use crate::call::Outcome;
 use crate::datetime;
 use crate::door::TokenEstimate;
 use crate::errors::ArgumentValueError;

@@ -10,7 +10,6 @@ use super::without_sorting::Ranking;
 pub(super) struct Waiting {
     pub approximate: f32,
     pub row: u32,
-    pub tokens: u64,
 }
 
 impl Ord for Waiting {
@@ -161,7 +160,7 @@ impl Lane {
         }
         if R::EXACT_IS_KNOWN {
             let waiting = std::mem::take(&mut self.waiting);
-            self.scored.extend(waiting.into_iter().map(|candidate| scored(ranking, candidate)));
+            self.ask(ranking, waiting);
         }
         let unseen = (self.floor > f32::NEG_INFINITY).then(|| self.upper(self.floor));
         let mut waiting = BinaryHeap::from(std::mem::take(&mut self.waiting));
@@ -183,18 +182,19 @@ impl Lane {
                     misfits += 1;
                 }
             } else if let Some(candidate) = waiting.pop() {
-                if candidate.tokens > self.rest {
+                let tokens = ranking.tokens(candidate.row);
+                if tokens > self.rest {
                     misfits += 1;
                 } else {
                     in_vain += 1;
-                    self.scored.push(scored(ranking, candidate));
+                    self.scored.push(scored(ranking, candidate, tokens));
                 }
             } else {
                 break;
             }
             if misfits > MISFITS {
                 misfits = 0;
-                waiting.retain(|candidate| candidate.tokens <= self.rest);
+                waiting.retain(|candidate| ranking.tokens(candidate.row) <= self.rest);
                 self.scored.retain(|&(_, _, tokens)| tokens <= self.rest);
             }
             if in_vain > PATIENCE {
@@ -217,9 +217,17 @@ impl Lane {
         let band = below(f64::from(best.approximate) - 4.0 * self.error_bound);
         let is_tied = |candidate: &Waiting| candidate.approximate >= band;
         let (tied, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_tied);
-        let fitting = tied.into_iter().filter(|candidate| candidate.tokens <= self.rest);
-        self.scored.extend(fitting.map(|candidate| scored(ranking, candidate)));
+        self.ask(ranking, tied);
         BinaryHeap::from(rest)
+    }
+
+    /// Asks candidates for their exact scores and costs.
+    fn ask(&mut self, ranking: &impl Ranking, candidates: Vec<Waiting>) {
+        let all = candidates.into_iter();
+        let with_tokens = all.map(|candidate| (candidate, ranking.tokens(candidate.row)));
+        let fitting = with_tokens.filter(|(_, tokens)| *tokens <= self.rest);
+        let scored = fitting.map(|(candidate, tokens)| scored(ranking, candidate, tokens));
+        self.scored.extend(scored);
     }
 
     /// Prepares a further pass over what lies below, with more room.
@@ -247,8 +255,8 @@ impl MaxByValue for Option<f64> {
     }
 }
 
-fn scored(ranking: &impl Ranking, candidate: Waiting) -> Scored {
-    (ranking.exact(candidate.row).to_bits(), Reverse(candidate.row), candidate.tokens)
+fn scored(ranking: &impl Ranking, candidate: Waiting, tokens: u64) -> Scored {
+    (ranking.exact(candidate.row).to_bits(), Reverse(candidate.row), tokens)
 }
 
 /// A float that is surely not above `value`.

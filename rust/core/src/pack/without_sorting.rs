@@ -23,9 +23,16 @@ pub trait Ranking {
     /// How many rows there are, candidates or not.
     fn rows(&self) -> usize;
 
-    /// For the rows from `start`: approximate scores, and the index of each candidate's tier or
-    /// [`NOT_A_CANDIDATE`]. Both slices have the same length. Says the same whenever asked.
-    fn block(&self, start: usize, approximate: &mut [f32], tiers: &mut [u8]);
+    /// Approximate scores of the rows from `start`, the same whenever asked. Rows that are no
+    /// candidates get any number.
+    fn approximate(&self, start: usize, scores: &mut [f32]);
+
+    /// For the rows from `start` the index of each candidate's tier, or something larger, as
+    /// [`NOT_A_CANDIDATE`].
+    fn tiers(&self, start: usize, tiers: &mut [u8]);
+
+    /// As [`Self::tiers`], for one row.
+    fn tier(&self, row: u32) -> u8;
 
     /// How far below the exact score an approximation can lie, at most.
     fn error_bound(&self) -> f64;
@@ -64,7 +71,7 @@ impl Default for Tuning {
 /// Neighbouring rows of the sample; they share cache lines.
 const SAMPLE_STEP: usize = 8;
 /// One in that many candidates is kept in the first pass.
-const KEEP_ONE_IN: usize = 128;
+const KEEP_ONE_IN: usize = 256;
 /// By how much each further pass widens what is kept, so that the number of passes is logarithmic.
 const WIDEN: usize = 4;
 
@@ -98,7 +105,7 @@ pub fn select(
 /// Sets each lane's floor, and how many candidates it keeps, from a sample spread evenly.
 fn guess_floors(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], tuning: Tuning) {
     let rows = ranking.rows();
-    let stretches = (tuning.sample.min(rows / 8) / SAMPLE_STEP).max(1);
+    let stretches = (tuning.sample.min(rows / 16) / SAMPLE_STEP).max(1);
     let stride = (rows / stretches / SAMPLE_STEP * SAMPLE_STEP).max(SAMPLE_STEP);
     let mut samples: [Vec<f32>; Tier::COUNT] = Default::default();
     let mut tokens = [0u128; Tier::COUNT];
@@ -106,7 +113,8 @@ fn guess_floors(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], tuning:
     for start in (0..rows).step_by(stride) {
         let length = SAMPLE_STEP.min(rows - start);
         let (mut approximate, mut tiers) = ([0.0; SAMPLE_STEP], [NOT_A_CANDIDATE; SAMPLE_STEP]);
-        ranking.block(start, &mut approximate[..length], &mut tiers[..length]);
+        ranking.approximate(start, &mut approximate[..length]);
+        ranking.tiers(start, &mut tiers[..length]);
         seen += length;
         for offset in 0..length {
             let tier = usize::from(tiers[offset]);
@@ -136,31 +144,59 @@ fn guess_floors(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], tuning:
     }
 }
 
-/// One pass: gives each unfinished lane what lies between its floor and its ceiling and fits.
+/// One in that many rows above the lowest floor are few enough to be asked for their tiers.
+const FEW: usize = 16;
+/// Blocks until it is tried again whether they are few.
+const PATIENCE: u32 = 32;
+
+/// One pass: gives each unfinished lane what lies between its floor and its ceiling. In a further
+/// pass that is usually nearly everything, and few of it fit: then costs are looked at here.
 fn collect(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], block: usize, first: bool) {
     let rows = ranking.rows();
     let mut approximate = vec![0.0; block];
     let mut tiers = vec![NOT_A_CANDIDATE; block];
     // A multiple of eight, so that flags can be asked for eight at a time.
     let mut flags = vec![0; block.next_multiple_of(8)];
+    let mut wait = 0;
     for start in (0..rows).step_by(block) {
         let length = block.min(rows - start);
-        let (approximate, tiers) = (&mut approximate[..length], &mut tiers[..length]);
-        ranking.block(start, approximate, tiers);
-        let floors = lanes.each_ref().map(Lane::floor);
+        let approximate = &mut approximate[..length];
+        ranking.approximate(start, approximate);
         flags[length..].fill(0);
+        let floors = lanes.each_ref().map(Lane::floor);
+        if first && wait == 0 {
+            // Where the floors lie close together, comparing with the lowest leaves little to ask.
+            let lowest = floors.into_iter().fold(f32::INFINITY, f32::min);
+            for (flag, score) in flags.iter_mut().zip(&*approximate) {
+                *flag = u8::from(*score >= lowest);
+            }
+            let mut flagged = 0;
+            for_each_flag(&flags, |offset| {
+                flagged += 1;
+                let row = row_number(start + offset);
+                if let Some(lane) = lanes.get_mut(usize::from(ranking.tier(row))) {
+                    lane.push(Waiting { approximate: approximate[offset], row });
+                }
+            });
+            if flagged > length / FEW {
+                wait = PATIENCE;
+            }
+            continue;
+        }
+        wait = wait.saturating_sub(1);
+        let tiers = &mut tiers[..length];
+        ranking.tiers(start, tiers);
         if first {
-            flag_above(approximate, tiers, floors, &mut flags[..length]);
+            flag_above(approximate, tiers, floors, &mut flags);
         } else {
             let ceilings = lanes.each_ref().map(Lane::ceiling);
-            flag_between(approximate, tiers, floors, ceilings, &mut flags[..length]);
+            flag_between(approximate, tiers, floors, ceilings, &mut flags);
         }
         for_each_flag(&flags, |offset| {
             let row = row_number(start + offset);
             let lane = &mut lanes[usize::from(tiers[offset])];
-            let tokens = ranking.tokens(row);
-            if tokens <= lane.rest() {
-                lane.push(Waiting { approximate: approximate[offset], row, tokens });
+            if first || ranking.tokens(row) <= lane.rest() {
+                lane.push(Waiting { approximate: approximate[offset], row });
             }
         });
     }

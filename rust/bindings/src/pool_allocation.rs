@@ -1,0 +1,208 @@
+//! Allocating and evaluating over a pool.
+
+use memory_budget_core::complexity::Level;
+use memory_budget_core::pool::{Access, Evaluation, Missing, Moved, Query};
+use memory_budget_core::promotion::Move;
+use memory_budget_core::tier::Tier;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::allocation::{Allocation, Holder};
+use crate::call::{Call, Outcome};
+use crate::complexity::ComplexityScanner;
+use crate::datetime;
+use crate::errors::Refusal;
+use crate::gateway;
+use crate::item::preview_of;
+use crate::journal::Journal;
+use crate::pool_row::{self, View};
+use crate::promotion::{Recommendations, ladder, tiers as tier_list};
+use crate::record::{Created, Entry};
+use crate::relevance::{self, Resident};
+use crate::workspace;
+
+/// Allocates token budgets over the memories of a pool or of a snapshot of one.
+///
+/// As `allocate`; `relevance` is one number a row, or a mapping from ids; without it, what is stored
+/// with the rows. Of the selected memories alone, accesses and the time of the last one are written.
+#[pyfunction]
+#[expect(clippy::too_many_arguments)]
+pub fn allocate_from_pool<'py>(
+    query: &Bound<'py, PyAny>,
+    pool: &Bound<'py, PyAny>,
+    config: &Bound<'py, PyAny>,
+    scanner: &Bound<'py, ComplexityScanner>,
+    context: Option<&Bound<'py, PyAny>>,
+    workspace_id: &Bound<'py, PyString>,
+    project_id: Option<&Bound<'py, PyString>>,
+    config_scope: &Bound<'py, PyString>,
+    now_us: i64,
+    journal: &Bound<'py, Journal>,
+    clock_ns: &Bound<'py, PyAny>,
+    started_ns: u64,
+    relevance: Option<&Bound<'py, PyAny>>,
+    relevance_version: Option<&Bound<'py, PyAny>>,
+    user_id: Option<&Bound<'py, PyAny>>,
+    tiers: Option<&Bound<'py, PyAny>>,
+    missing_relevance: &Bound<'py, PyAny>,
+) -> PyResult<Allocation> {
+    let py = query.py();
+    let call = Call::read(
+        query,
+        config,
+        scanner,
+        context,
+        workspace_id,
+        project_id,
+        config_scope,
+        now_us,
+        journal,
+        clock_ns,
+        started_ns,
+    )?;
+    let missing = missing(missing_relevance)?;
+    let version = relevance_version.map(version).transpose()?;
+    let wanted_tiers = wanted_tiers(tiers)?;
+    let resident = Resident::of(pool, "available_memories")?;
+    let (view, given) = relevance::read(&resident, relevance, version, missing)?;
+    let user = user_id.map(|user| user_number(&view, user)).transpose()?;
+    let planned = given.with(|relevance| {
+        let query = Query {
+            relevance,
+            user,
+            tiers: wanted_tiers,
+            ..Query::new(&call.settings, call.level, now_us)
+        };
+        let rows = &*view.rows;
+        gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
+    });
+    let plan = planned.plan;
+    let mut entries = Vec::with_capacity(plan.selected.len());
+    for selected in &plan.selected {
+        entries.push(entry(py, &view, selected.index)?);
+    }
+    // The last chance for Ctrl-C: from here to the end no signal handler runs.
+    py.check_signals()?;
+    for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
+        let id = entry.memory_id.bind(py);
+        entry.access_count =
+            view.rows.count_access(selected.index, now_us).unwrap_or_else(|Moved| {
+                let is_it = |payload: &_| pool_row::same(payload, id);
+                let count = view.pool.count_moved(pool_row::hash(id), is_it, now_us);
+                count.unwrap_or(1) // removed meanwhile: this was its last selection
+            });
+    }
+    let non_finite = planned.non_finite.map(|found| {
+        let row = u32::try_from(found.first_index).unwrap_or(u32::MAX);
+        (found.count, view.id(py, row), found.first_field)
+    });
+    Ok(call.conclude(Outcome { plan, entries, holder: Holder::Pool(view), non_finite }))
+}
+
+fn missing(value: &Bound<'_, PyAny>) -> PyResult<Missing> {
+    const NAMES: &str = "'zero' or 'exclude'";
+    let refused = |refusal: Refusal| refusal.for_argument(value.py(), "missing_relevance", value);
+    let name = value.cast::<PyString>().map_err(|_| refused(Refusal::of_type(NAMES)))?;
+    match &*name.to_string_lossy() {
+        "zero" => Ok(Missing::Zero),
+        "exclude" => Ok(Missing::Exclude),
+        _ => Err(refused(Refusal::of_value(NAMES))),
+    }
+}
+
+fn version(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let refused = |refusal: Refusal| refusal.for_argument(value.py(), "relevance_version", value);
+    crate::fields::count(value).map_err(refused)
+}
+
+fn wanted_tiers(tiers: Option<&Bound<'_, PyAny>>) -> PyResult<[bool; Tier::COUNT]> {
+    let Some(tiers) = tiers else { return Ok([true; Tier::COUNT]) };
+    let mut wanted = [false; Tier::COUNT];
+    for tier in tier_list(tiers, "tiers")? {
+        wanted[tier.index()] = true;
+    }
+    Ok(wanted)
+}
+
+/// The number of a user; that of nobody for one who has no memory.
+fn user_number(view: &View, user: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let refused = |_| Refusal::of_type("a str or None").for_argument(user.py(), "user_id", user);
+    let known = view.users.find(user.cast::<PyString>().map_err(refused)?)?;
+    Ok(known.unwrap_or(u32::MAX))
+}
+
+/// What the record shows of a row, access count still to come.
+fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
+    let row = view.rows.row(number);
+    let (Some(payload), Some(row)) = (view.rows.payload(number), row) else {
+        unreachable!("a hole is never selected")
+    };
+    let text = payload.text.bind(py);
+    let preview = preview_of(text)?;
+    let created = if row.timestamp_us == memory_budget_core::decay::NO_TIME {
+        Created::Unknown
+    } else if datetime::is_representable(row.timestamp_us) {
+        Created::Utc(row.timestamp_us)
+    } else {
+        let kept = view.rows.extra(number).and_then(|extra| extra.timestamp(py));
+        match kept {
+            Some(kept) => Created::Own(kept.call_method0("isoformat")?.extract()?),
+            None => Created::Unknown,
+        }
+    };
+    let memory_id = payload.memory_id.clone_ref(py);
+    Ok(Entry { memory_id, preview: preview.unbind(), created, access_count: 0 })
+}
+
+/// Scores the memories of a pool, computes and writes their promotion scores, and recommends moves.
+#[pyfunction]
+pub fn evaluate_pool_promotions<'py>(
+    pool: &Bound<'py, PyAny>,
+    config: &Bound<'py, PyAny>,
+    tier_order: &Bound<'py, PyAny>,
+    now_us: i64,
+    relevance: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = pool.py();
+    let settings = workspace::settings(config)?;
+    let ladder = ladder(&tier_list(tier_order, "tier_order")?)?;
+    let resident = Resident::of(pool, "items")?;
+    let (view, given) = relevance::read(&resident, relevance, None, Missing::Zero)?;
+    let rows = &*view.rows;
+    let evaluate = |access: &(dyn Fn(u32) -> Access + Sync)| {
+        let (mut scores, mut moves) = (Vec::with_capacity(rows.len()), Vec::new());
+        let visit = |evaluation: Evaluation| {
+            scores.push((evaluation.row, evaluation.score));
+            if evaluation.step != Move::Stay {
+                moves.push(evaluation);
+            }
+        };
+        given.with(|relevance| {
+            let query = Query { relevance, ..Query::new(&settings, Level::Medium, now_us) };
+            query.evaluate(rows, ladder, access, visit);
+        });
+        (scores, moves)
+    };
+    let is_current = || view.pool.snapshot().generation() == rows.generation();
+    let mut evaluated = None;
+    if is_current() {
+        let in_place = |row| rows.access(row).unwrap_or(Access::NONE);
+        let found = gateway::run_over_rows(py, rows.rows(), || evaluate(&in_place));
+        // Rows may have got new numbers meanwhile; then their cells are looked for.
+        evaluated = is_current().then_some(found);
+    }
+    let (scores, moves) = match evaluated {
+        Some(evaluated) => evaluated,
+        None => evaluate(&|row| Python::attach(|py| view.access(py, row))),
+    };
+    py.check_signals()?;
+    let mut recommendations = Recommendations::new(py, &settings);
+    for Evaluation { row, record, score, step } in &moves {
+        recommendations.add(view.id(py, *row).bind(py), record, *score, *step)?;
+    }
+    let result = recommendations.finish(scores.len(), now_us)?;
+    for (row, score) in scores {
+        rows.set_promotion(row, score);
+    }
+    Ok(result)
+}

@@ -1,0 +1,283 @@
+//! Approximate scores of resident rows: one `exp` a call instead of one a row.
+//!
+//! Freshness at `now` is `exp(-c (now - t))`. With a fixed landmark L it is the product of
+//! `exp(c (t - L))`, which belongs to the row and is computed when it arrives, and `exp(-c (now - L))`,
+//! which belongs to the call (forward decay: Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009). The
+//! product is clamped to 1: a time in the future is fresh.
+//!
+//! # How far an approximate score can be off
+//!
+//! u = 2^-24 is the relative error of one rounded `f32` operation, and of rounding to `f32`. Within
+//! [`Reach`] nothing overflows. To first order in u:
+//!
+//! * the relevance term carries the rounding of the weight, of the relevance and of their product,
+//!   then of two sums: 5 u;
+//! * so does the importance term: 5 u;
+//! * freshness carries the rounding of the row's weight, of the call's factor and of the product:
+//!   3 u. Both exponentials are computed in `f64`. Where the row's weight is a normal `f32`, its
+//!   exponent is below 88 in magnitude and that of the call below [`FARTHEST`], and an exponent of
+//!   at most 120, off by some 4 * 2^-53 of itself, moves `exp` by less than 2^-43. The formula's own
+//!   rounding is of that size. Clamping brings two numbers no further apart. Then the rounding of
+//!   the weight, of the product and of one sum: 6 u and 2^-42 altogether;
+//! * a row's weight too small for a normal `f32` is off by at most 2^-150 and a weight of zero
+//!   stands for less than 2^-150, times a factor of at most exp(27) < 2^39;
+//! * a weight of the formula too small for a normal `f32` is off by 2^-126 at most.
+//!
+//! With weights w and components within their reach R the sum is thus off by less than
+//! `6 u (w_r R_r + w_i R_i + w_f)`, terms of second order and 2^-100. [`Formula::error_bound`] says
+//! 16 u, and u more for rows that are scored exactly and rounded to `f32` (0..=1). Clamping the exact sum to 0..=1 turns `sum <= approximate + bound` into
+//! `score <= max(0, approximate + bound)`, which is what a ranking promises.
+
+use super::chunk::with_room;
+use crate::decay::{HALVING, NO_TIME, age_hours_signed};
+use crate::settings::{Settings, Weights};
+
+/// Largest exponent of the call's factor; beyond it the rows get a new landmark (some 39
+/// half-lives). `exp` of it is far from both ends of `f32`.
+const FARTHEST: f64 = 27.0;
+
+/// More microseconds than lie between 1970 and the years 1 or 9999.
+const LONG_US: i64 = 1 << 58;
+
+/// Largest weight and component that are approximated.
+pub(super) const LARGEST: f64 = 1e6;
+
+/// The row's part of freshness, for one half-life and one landmark.
+pub(super) struct DecayColumn {
+    half_life_hours: f64,
+    landmark_us: i64,
+    weights: Vec<f32>,
+}
+
+impl Clone for DecayColumn {
+    fn clone(&self) -> Self {
+        let Self { half_life_hours, landmark_us, .. } = *self;
+        Self { half_life_hours, landmark_us, weights: with_room(&self.weights) }
+    }
+}
+
+/// Whether a half-life can be approximated at all: far from where exponents overflow.
+pub(super) fn is_regular(half_life_hours: f64) -> bool {
+    (1e-6..=1e12).contains(&half_life_hours)
+}
+
+fn exponent(from_us: i64, to_us: i64, half_life_hours: f64) -> f64 {
+    HALVING * age_hours_signed(from_us, to_us) / half_life_hours
+}
+
+impl DecayColumn {
+    /// The column of rows with these times. The landmark is the multiple of the half-life before
+    /// `now_us`, so that chunks filled at different times usually share it.
+    pub fn new(timestamps_us: &[i64], half_life_hours: f64, now_us: i64, capacity: usize) -> Self {
+        #[expect(clippy::cast_possible_truncation)] // saturates
+        let step = (half_life_hours * 3.6e9).ceil() as i64;
+        // Half-lives of millennia have one landmark for all times.
+        let landmark_us = if step > LONG_US { 0 } else { now_us - now_us.rem_euclid(step.max(1)) };
+        let mut column =
+            Self { half_life_hours, landmark_us, weights: Vec::with_capacity(capacity) };
+        column.weights.extend(
+            timestamps_us.iter().map(|&time| column_weight(time, landmark_us, half_life_hours)),
+        );
+        column
+    }
+
+    /// Whether it serves a call with that half-life at that time.
+    pub fn serves(&self, half_life_hours: f64, now_us: i64) -> bool {
+        self.is_for(half_life_hours) && self.exponent(now_us).abs() <= FARTHEST
+    }
+
+    pub fn is_for(&self, half_life_hours: f64) -> bool {
+        self.half_life_hours.to_bits() == half_life_hours.to_bits()
+    }
+
+    fn exponent(&self, now_us: i64) -> f64 {
+        exponent(self.landmark_us, now_us, self.half_life_hours)
+    }
+
+    pub fn landmark_us(&self) -> i64 {
+        self.landmark_us
+    }
+
+    /// The call's part of freshness.
+    #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
+    pub fn factor(&self, now_us: i64) -> f32 {
+        (-self.exponent(now_us)).exp() as f32
+    }
+
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.weights.capacity() * size_of::<f32>()
+    }
+
+    /// Sets the weight of a row that is new or whose time changed.
+    pub fn set(&mut self, row: usize, timestamp_us: i64) {
+        if row >= self.weights.len() {
+            self.weights.resize(row + 1, 0.0);
+        }
+        self.weights[row] = column_weight(timestamp_us, self.landmark_us, self.half_life_hours);
+    }
+}
+
+/// Infinite for an unknown time: its product is clamped to 1 like that of a far future.
+#[expect(clippy::cast_possible_truncation)] // rounding is accounted for
+fn column_weight(timestamp_us: i64, landmark_us: i64, half_life_hours: f64) -> f32 {
+    if timestamp_us == NO_TIME {
+        return f32::INFINITY;
+    }
+    exponent(landmark_us, timestamp_us, half_life_hours).exp() as f32
+}
+
+/// The largest magnitudes of components that a call approximates; others are scored exactly.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    pub relevance: f32,
+    pub importance: f32,
+}
+
+/// The formula's weights as a scan uses them.
+#[derive(Clone, Copy)]
+pub(super) struct Formula {
+    relevance: f32,
+    importance: f32,
+    freshness: f32,
+    reach: Reach,
+    exact: Weights,
+}
+
+impl Formula {
+    #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
+    pub fn new(weights: Weights, reach: Reach) -> Self {
+        Self {
+            relevance: weights.relevance as f32,
+            importance: weights.importance as f32,
+            freshness: weights.freshness as f32,
+            reach,
+            exact: weights,
+        }
+    }
+
+    /// For rows that are all scored exactly and rounded to `f32`.
+    pub fn rounding() -> Self {
+        let weights = Weights { relevance: 0.0, importance: 0.0, freshness: 1.0 };
+        Self::new(weights, Reach { relevance: 0.0, importance: 0.0 })
+    }
+
+    /// Whether these settings are approximated at all.
+    pub fn suits(settings: &Settings) -> bool {
+        let Weights { relevance, importance, freshness } = settings.weights;
+        [relevance, importance, freshness].into_iter().all(|weight| weight <= LARGEST)
+            && is_regular(settings.freshness_half_life_hours)
+    }
+
+    /// The module's documentation proves it.
+    pub fn error_bound(&self) -> f64 {
+        let Reach { relevance, importance } = self.reach;
+        let scale = self.exact.relevance * f64::from(relevance)
+            + self.exact.importance * f64::from(importance)
+            + self.exact.freshness;
+        (16.0 * scale + 1.0) * f64::from(f32::EPSILON) / 2.0
+    }
+
+    /// Approximate scores of rows; false if a relevance is out of reach, and then they mean nothing.
+    pub fn approximate(
+        &self,
+        relevance: &[f32],
+        importance: &[f32],
+        weights: &[f32],
+        factor: f32,
+        scores: &mut [f32],
+    ) -> bool {
+        let mut within = true;
+        let columns = scores.iter_mut().zip(relevance).zip(importance).zip(weights);
+        for (((score, &relevance), &importance), &weight) in columns {
+            within &= relevance.abs() <= self.reach.relevance;
+            let freshness = weight * factor;
+            // Not f32::min, which asks about NaN first; there is none.
+            let freshness = if freshness < 1.0 { freshness } else { 1.0 };
+            *score = relevance * self.relevance
+                + importance * self.importance
+                + freshness * self.freshness;
+        }
+        within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decay;
+    use crate::score::combined;
+    use proptest::prelude::*;
+
+    fn component() -> impl Strategy<Value = f64> {
+        prop_oneof![4 => 0.0..=1.0, 2 => -2.0..=2.0, 1 => Just(0.0), 1 => -1e-40..=1e-40f64]
+    }
+
+    fn weight() -> impl Strategy<Value = f64> {
+        prop_oneof![6 => 0.0..=1.0, 1 => Just(0.0), 1 => 0.0..=LARGEST, 1 => 0.0..=1e-38, 1 => Just(5e-324)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 4000, failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        #[expect(clippy::cast_possible_truncation)]
+        fn an_approximation_is_never_off_by_more_than_the_bound(
+            components in [component(), component()],
+            weights in [weight(), weight(), weight()],
+            half_life in prop_oneof![4 => 1.0..1e3f64, 1 => 1e-6..1e12f64, 1 => Just(1e-6), 1 => Just(1e12)],
+            // In half-lives: of the row before the landmark's making, and of the call after it.
+            age in prop_oneof![-3.0..3.0f64, -60.0..60.0, -400.0..400.0],
+            later in -45.0..45.0f64,
+            made_us in -62_135_596_800_000_000i64..253_402_300_800_000_000,
+        ) {
+            let half_life_us = half_life * 3.6e9;
+            let limit = 1i64 << 60;
+            let time = ((made_us as f64 - age * half_life_us) as i64).clamp(-limit, limit);
+            let now_us = ((made_us as f64 + later * half_life_us) as i64).clamp(-limit, limit);
+            let made = DecayColumn::new(&[time], half_life, made_us, 1);
+            let column = if made.serves(half_life, now_us) {
+                made
+            } else {
+                DecayColumn::new(&[time], half_life, now_us, 1)
+            };
+            prop_assert!(column.serves(half_life, now_us));
+            let weights = Weights {
+                relevance: weights[0], importance: weights[1], freshness: weights[2],
+            };
+            let formula = Formula::new(weights, Reach { relevance: 2.0, importance: 2.0 });
+            let mut score = [0.0];
+            let within = formula.approximate(
+                &[components[0] as f32],
+                &[components[1] as f32],
+                column.weights(),
+                column.factor(now_us),
+                &mut score,
+            );
+            prop_assert!(within);
+            let freshness = decay::freshness(time, now_us, half_life);
+            let sum = components[0] * weights.relevance + components[1] * weights.importance
+                + freshness * weights.freshness;
+            let off = (sum - f64::from(score[0])).abs();
+            // Without the part for rounded rows, and with room.
+            let bound = (formula.error_bound() - f64::from(f32::EPSILON) / 2.0) / 2.0 + 1e-30;
+            prop_assert!(off <= bound, "{off} {bound}");
+            let exact = combined(components[0], components[1], freshness, weights);
+            prop_assert!(exact <= (f64::from(score[0]) + formula.error_bound()).max(0.0));
+        }
+    }
+
+    #[test]
+    fn an_unknown_time_is_fresh_and_distance_gets_a_new_landmark() {
+        let day = 86_400_000_000;
+        let column = DecayColumn::new(&[NO_TIME, 0], 24.0, 0, 2);
+        assert!(column.serves(24.0, 38 * day) && !column.serves(24.0, 40 * day));
+        assert!(!column.serves(25.0, 0));
+        assert_eq!(column.weights()[0] * column.factor(38 * day), f32::INFINITY);
+    }
+}

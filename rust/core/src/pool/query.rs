@@ -1,0 +1,283 @@
+//! An allocation over a snapshot.
+
+use super::access::Access;
+use super::chunk::CHUNK;
+use super::ranking::{Column, PoolRanking, Stored};
+use super::snapshot::Snapshot;
+use crate::budget::tier_budgets;
+use crate::candidates::Candidates;
+use crate::complexity::Level;
+use crate::pack::{Tuning, select};
+use crate::plan::{Plan, Selected, assemble, plan};
+use crate::promotion::{Ladder, Move, Record, promotion_score, recommend};
+use crate::score::NonFinite;
+use crate::settings::Settings;
+use crate::tier::Tier;
+
+/// What rows without a relevance of their own get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A relevance of 0.0.
+    Zero,
+    /// They are no candidates.
+    Exclude,
+}
+
+/// The relevance of the rows to a query.
+#[derive(Clone, Copy, Debug)]
+pub enum Relevance<'a> {
+    /// What is stored with the rows.
+    Stored,
+    /// One value a row, holes included; widened to `f64` first.
+    F32(&'a [f32]),
+    /// One value a row, holes included.
+    F64(&'a [f64]),
+    /// Of some rows, ascending and each once.
+    Rows(&'a [(u32, f64)], Missing),
+}
+
+/// What is asked of a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The workspace.
+    pub settings: &'a Settings,
+    /// The query's level.
+    pub level: Level,
+    /// The time of the call.
+    pub now_us: i64,
+    /// The relevance to the query.
+    pub relevance: Relevance<'a>,
+    /// Only rows of that user.
+    pub user: Option<u32>,
+    /// Only rows of these tiers, in [`Tier::ALL`] order.
+    pub tiers: [bool; Tier::COUNT],
+    /// Rows from which on not everything is sorted; lowered by tests.
+    pub sort_below: usize,
+    /// Sizes that decide about speed alone.
+    pub tuning: Tuning,
+}
+
+impl<'a> Query<'a> {
+    /// A query over all rows by their stored relevance.
+    #[must_use]
+    pub fn new(settings: &'a Settings, level: Level, now_us: i64) -> Self {
+        Self {
+            settings,
+            level,
+            now_us,
+            relevance: Relevance::Stored,
+            user: None,
+            tiers: [true; Tier::COUNT],
+            sort_below: 512,
+            tuning: Tuning::default(),
+        }
+    }
+}
+
+/// A plan whose indices are row numbers.
+pub struct PoolPlan {
+    /// What was decided.
+    pub plan: Plan,
+    /// What had to be counted as 0.0; the index is a row number.
+    pub non_finite: Option<NonFinite>,
+}
+
+/// A row's promotion score and what it recommends.
+pub struct Evaluation {
+    /// The row.
+    pub row: u32,
+    /// What was looked at, with the combined score at the time of the call.
+    pub record: Record,
+    /// The promotion score.
+    pub score: f64,
+    /// The recommendation.
+    pub step: Move,
+}
+
+impl Query<'_> {
+    /// Allocates over the rows of a snapshot.
+    ///
+    /// # Panics
+    /// If a relevance slice has not exactly one value a row.
+    #[must_use]
+    pub fn plan<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>) -> PoolPlan {
+        match self.relevance {
+            Relevance::Stored => self.plan_by(snapshot, Stored(snapshot)),
+            Relevance::F32(column) => self.plan_by(snapshot, one_a_row(column, snapshot)),
+            Relevance::F64(column) => self.plan_by(snapshot, one_a_row(column, snapshot)),
+            Relevance::Rows(rows, Missing::Zero) => {
+                let column = spread(rows, snapshot.rows());
+                self.plan_by(snapshot, column.as_slice())
+            }
+            Relevance::Rows(rows, Missing::Exclude) => {
+                let column = spread(rows, snapshot.rows());
+                let ranking = PoolRanking::new(snapshot, self, column.as_slice());
+                self.plan_few(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
+            }
+        }
+    }
+
+    fn plan_by<P: Clone, E: Clone, C: Column>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        relevance: C,
+    ) -> PoolPlan {
+        let ranking = PoolRanking::new(snapshot, self, relevance);
+        if snapshot.rows() < self.sort_below {
+            return self.plan_few(snapshot, &ranking, 0..row_number(snapshot.rows()));
+        }
+        let taken = select(&ranking, tier_budgets(self.settings, self.level), self.tuning);
+        let mut tiers = Tier::ALL.into_iter();
+        let taken = taken.map(|taken| {
+            let tier = tiers.next().unwrap_or(Tier::Working);
+            let ranking = &ranking;
+            taken.into_iter().map(move |(row, _)| selected(ranking, tier, row))
+        });
+        let plan = assemble(self.settings, self.level, ranking.available(), taken);
+        let non_finite = ranking.may_have_non_finite().then(|| non_finite(snapshot, &ranking));
+        PoolPlan { plan, non_finite: non_finite.flatten() }
+    }
+
+    /// Plans over some rows as columns.
+    fn plan_few<P: Clone, E: Clone, C: Column>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        ranking: &PoolRanking<'_, P, E, C>,
+        rows: impl Iterator<Item = u32>,
+    ) -> PoolPlan {
+        let (mut numbers, mut tiers, mut timestamp_us) = (vec![], vec![], vec![]);
+        let (mut relevances, mut importances, mut tokens) = (vec![], vec![], vec![]);
+        for number in rows {
+            let mut tier = [0];
+            ranking.tiers_within(number as usize / CHUNK, number as usize % CHUNK, &mut tier);
+            let Some(tier) = Tier::from_index(tier[0].into()) else { continue };
+            let (chunk, at) = snapshot.place(number);
+            let [relevance, importance] = ranking.raw(number as usize);
+            numbers.push(number);
+            tiers.push(tier);
+            relevances.push(relevance);
+            importances.push(importance);
+            timestamp_us.push(chunk.timestamp_us(at));
+            tokens.push(chunk.cost(at).tokens(self.settings.tokens_per_char));
+        }
+        let candidates = Candidates::new(&tiers, &relevances, &importances, &timestamp_us, &tokens)
+            .expect("columns of equal length");
+        let (mut plan, scores) = plan(&candidates, self.settings, self.level, self.now_us);
+        for selected in &mut plan.selected {
+            selected.index = numbers[selected.index as usize];
+        }
+        let mut non_finite = scores.non_finite;
+        if let Some(found) = &mut non_finite {
+            found.first_index = numbers[found.first_index] as usize;
+        }
+        PoolPlan { plan, non_finite }
+    }
+
+    /// Scores all rows, computes their promotion scores, and says which should change tier. `access`
+    /// gives a row's accesses, `visit` gets every row.
+    ///
+    /// # Panics
+    /// As [`Self::plan`].
+    pub fn evaluate<P: Clone, E: Clone>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        ladder: Ladder,
+        access: impl Fn(u32) -> Access,
+        visit: impl FnMut(Evaluation),
+    ) {
+        match self.relevance {
+            Relevance::Stored => {
+                self.evaluate_by(snapshot, Stored(snapshot), ladder, access, visit);
+            }
+            Relevance::F32(column) => {
+                self.evaluate_by(snapshot, one_a_row(column, snapshot), ladder, access, visit);
+            }
+            Relevance::F64(column) => {
+                self.evaluate_by(snapshot, one_a_row(column, snapshot), ladder, access, visit);
+            }
+            Relevance::Rows(rows, _) => {
+                let column = spread(rows, snapshot.rows());
+                self.evaluate_by(snapshot, column.as_slice(), ladder, access, visit);
+            }
+        }
+    }
+
+    fn evaluate_by<P: Clone, E: Clone, C: Column>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        relevance: C,
+        ladder: Ladder,
+        access: impl Fn(u32) -> Access,
+        mut visit: impl FnMut(Evaluation),
+    ) {
+        let ranking = PoolRanking::new(snapshot, self, relevance);
+        let threshold = self.settings.promotion_access_threshold;
+        for row in 0..row_number(snapshot.rows()) {
+            let (chunk, at) = snapshot.place(row);
+            let Some(tier) = chunk.tier(at) else { continue };
+            let access = access(row);
+            let record = Record {
+                tier,
+                combined: ranking.components(row)[3],
+                access_count: access.count,
+                timestamp_us: chunk.timestamp_us(at),
+                last_accessed_us: access.last_us,
+            };
+            let score = promotion_score(&record, threshold, self.now_us);
+            let step = recommend(&record, score, self.settings, ladder);
+            visit(Evaluation { row, record, score, step });
+        }
+    }
+}
+
+fn one_a_row<'a, T, P: Clone, E: Clone>(column: &'a [T], snapshot: &Snapshot<P, E>) -> &'a [T] {
+    assert_eq!(column.len(), snapshot.rows(), "one relevance a row");
+    column
+}
+
+/// Scores of some rows as a column with 0.0 for all others.
+fn spread(rows: &[(u32, f64)], length: usize) -> Vec<f64> {
+    let mut column = vec![0.0; length];
+    for &(row, relevance) in rows {
+        column[row as usize] = relevance;
+    }
+    column
+}
+
+fn selected<P: Clone, E: Clone, C: Column>(
+    ranking: &PoolRanking<'_, P, E, C>,
+    tier: Tier,
+    row: u32,
+) -> Selected {
+    use crate::pack::Ranking;
+    let [relevance, importance, freshness, combined] = ranking.components(row);
+    let tokens = ranking.tokens(row);
+    Selected { index: row, tier, tokens, relevance, importance, freshness, combined }
+}
+
+/// Counts the components of candidates that are NaN or infinite.
+fn non_finite<P: Clone, E: Clone, C: Column>(
+    snapshot: &Snapshot<P, E>,
+    ranking: &PoolRanking<'_, P, E, C>,
+) -> Option<NonFinite> {
+    let mut found: Option<NonFinite> = None;
+    for (number, chunk) in snapshot.chunks.iter().enumerate() {
+        let mut tiers = vec![0; chunk.len()];
+        ranking.tiers_within(number, 0, &mut tiers);
+        let candidates =
+            tiers.iter().enumerate().filter(|(_, tier)| usize::from(**tier) < Tier::COUNT);
+        for (at, _) in candidates {
+            let row = number * CHUNK + at;
+            let fields = ranking.raw(row).into_iter().zip(["relevance_score", "importance_score"]);
+            for (_, field) in fields.filter(|(value, _)| !value.is_finite()) {
+                let first = NonFinite { count: 0, first_index: row, first_field: field };
+                found.get_or_insert(first).count += 1;
+            }
+        }
+    }
+    found
+}
+
+fn row_number(rows: usize) -> u32 {
+    u32::try_from(rows).expect("at most 2^32 - 1 rows")
+}
