@@ -20,8 +20,9 @@ PUBLIC_NAMES = """
     ArgumentTypeError ArgumentValueError BudgetSummary ComplexityAnalysis ComplexityContribution
     ComplexityRules ConfigurationError ConfigurationNotFoundError ConfigurationTypeError ItemTypeError
     ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
-    MemoryLike MemoryPool MemoryTier PoolSnapshot PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange TierChangeOutcome
-    TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__
+    MemoryLike MemoryPool MemoryTier PoolSnapshot PromotionResult QueryComplexity SelectedMemory
+    TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics UnknownMemoryError
+    UnmatchedTierChange WorkspaceConfig __version__
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 
@@ -74,7 +75,9 @@ def test_the_stub_names_what_the_module_has() -> None:
 
 
 def parameters(function: ast.FunctionDef) -> list[str]:
-    return [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    stated = function.args
+    every = (*stated.posonlyargs, *stated.args, *stated.kwonlyargs, stated.kwarg)
+    return [argument.arg for argument in every if argument is not None]
 
 
 def test_the_stub_states_the_parameters_of_every_function() -> None:
