@@ -76,7 +76,9 @@ def test_the_stub_names_what_the_module_has() -> None:
 
 
 def parameters(function: ast.FunctionDef) -> list[str]:
-    return [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    stated = function.args
+    every = (*stated.posonlyargs, *stated.args, *stated.kwonlyargs, stated.kwarg)
+    return [argument.arg for argument in every if argument is not None]
 
 
 def test_the_stub_states_the_parameters_of_every_function() -> None:

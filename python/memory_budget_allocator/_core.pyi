@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar, final
+from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, final
 
 from typing_extensions import Buffer
 
@@ -104,6 +104,19 @@ class ComplexityScanner:
     def estimate(self, query: str, context: Mapping[str, Any] | None) -> QueryComplexity: ...
     def analyze(self, query: str, context: Mapping[str, Any] | None) -> ComplexityAnalysis: ...
 
+class _Changes(TypedDict, total=False):
+    text: str
+    tier: MemoryTier | str
+    timestamp: datetime | None
+    user_id: str | None
+    metadata: dict[str, Any]
+    relevance_score: float
+    importance_score: float
+    token_count: int
+    access_count: int
+    last_accessed: datetime | None
+    promotion_score: float
+
 @final
 class MemoryPool:
     def __new__(cls) -> Self: ...
@@ -113,23 +126,7 @@ class MemoryPool:
     def from_columns(cls, columns: Mapping[str, Any]) -> MemoryPool: ...
     def add(self, item: MemoryLike) -> int: ...
     def add_many(self, items: Iterable[MemoryLike]) -> list[int]: ...
-    def update(
-        self,
-        memory_id: str,
-        /,
-        *,
-        text: str = ...,
-        tier: MemoryTier | str = ...,
-        timestamp: datetime | None = ...,
-        user_id: str | None = ...,
-        metadata: dict[str, Any] = ...,
-        relevance_score: float = ...,
-        importance_score: float = ...,
-        token_count: int = ...,
-        access_count: int = ...,
-        last_accessed: datetime | None = ...,
-        promotion_score: float = ...,
-    ) -> None: ...
+    def update(self, memory_id: str, /, **changes: Unpack[_Changes]) -> None: ...
     def remove(self, memory_id: str) -> None: ...
     def get(self, memory_id: str) -> MemoryItem | None: ...
     def __getitem__(self, memory_id: str, /) -> MemoryItem: ...

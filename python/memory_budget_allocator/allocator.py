@@ -329,7 +329,12 @@ class MemoryBudgetAllocator:
                 missing_relevance,
             )
         else:
-            if relevance is not None or relevance_version is not None or user_id is not None or tiers is not None:
+            if (
+                relevance is not None
+                or relevance_version is not None
+                or user_id is not None
+                or tiers is not None
+            ):
                 refuse_pool_arguments(relevance, relevance_version, user_id, tiers)
             allocation = _core.allocate(
                 query,

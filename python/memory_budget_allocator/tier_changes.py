@@ -32,7 +32,9 @@ __all__ = ["apply_tier_changes"]
 TIER = "tier"
 
 
-def apply_tier_changes(items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult) -> TierChangeOutcome:
+def apply_tier_changes(
+    items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult
+) -> TierChangeOutcome:
     """See `MemoryBudgetAllocator.apply_tier_changes`. Either every move is made or none."""
     changes = _changes(result)
     if isinstance(items, MemoryPool):

@@ -65,9 +65,8 @@ impl Allocation {
 
     fn has_ids(&self) -> bool {
         match &self.holder {
-            Holder::Items { .. } => true,
+            Holder::Items { .. } | Holder::Pool(_) => true,
             Holder::Columns(rows) => rows.has_ids,
-            Holder::Pool(_) => true,
         }
     }
 
@@ -228,11 +227,9 @@ impl Allocation {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.holder {
             Holder::Items { memories, .. } => visit.call(memories),
-            // Only texts, which are no part of a cycle.
-            Holder::Columns(_) => Ok(()),
-            // Rows are shared with the pool and other allocations; the collector would count them
-            // too often.
-            Holder::Pool(_) => Ok(()),
+            // Columns: only texts, which are no part of a cycle. A pool: its rows are shared with other
+            // allocations; the collector would count them too often.
+            Holder::Columns(_) | Holder::Pool(_) => Ok(()),
         }
     }
 }

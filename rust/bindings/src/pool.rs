@@ -13,7 +13,7 @@ use crate::errors::{ArgumentTypeError, ArgumentValueError, Refusal, UnknownMemor
 use crate::fields;
 use crate::item::{Field, MemoryItem};
 use crate::pool_columns;
-use crate::pool_row::{self, Extra, MemoryRows, Payload, PoolEntry, Users, View};
+use crate::pool_row::{self, Extra, MemoryRows, Payload, PoolEntry, Rows, Users, View};
 use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while a load is read.
@@ -149,10 +149,8 @@ impl MemoryPool {
                 promotion: entry.cells.promotion.filter(|_| is_named(Field::PromotionScore)),
             };
             let version = view.rows.version();
-            let changed = self
-                .pool
-                .change_if(|rows| rows.version() == version, |draft| draft.replace(row, entry));
-            if changed.is_some() {
+            let is_unchanged = |rows: &Rows| rows.version() == version;
+            if self.pool.change_if(is_unchanged, |draft| draft.replace(row, entry)).is_some() {
                 return Ok(());
             }
         }
@@ -233,16 +231,15 @@ impl MemoryPool {
 
     /// Moves memories to other tiers as one step, where they still are in the tier named first.
     /// Says of each change "moved", "stale" or "unknown".
-    fn _change_tiers(
-        &self,
-        changes: Vec<(Bound<'_, PyString>, Bound<'_, PyAny>, Bound<'_, PyAny>)>,
-    ) -> PyResult<Vec<&'static str>> {
+    fn _change_tiers(&self, changes: &Bound<'_, PyList>) -> PyResult<Vec<&'static str>> {
         let mut known = Vec::with_capacity(changes.len());
-        for (id, from, to) in &changes {
+        for change in changes.iter() {
+            let (id, from, to): (Bound<'_, PyString>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+                change.extract()?;
             let tier = |name: &Bound<'_, PyAny>| {
                 vocabulary::tier(name).map_err(|it| it.for_argument(name.py(), "tier", name))
             };
-            known.push((pool_row::exact(id)?, tier(from)?, tier(to)?));
+            known.push((pool_row::exact(&id)?, tier(&from)?, tier(&to)?));
         }
         if known.is_empty() {
             return Ok(Vec::new());

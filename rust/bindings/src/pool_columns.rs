@@ -44,11 +44,11 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
     let user_ids = columns.objects(Field::UserId)?;
     let metadata = columns.objects(Field::Metadata)?;
     let lengths = [
-        (Field::Text, texts.as_ref().map(|it| it.len())),
+        (Field::Text, texts.as_ref().map(PyTupleMethods::len)),
         (Field::Tier, tiers.as_ref().map(Vec::len)),
         (Field::Timestamp, created.as_ref().map(|it| it.microseconds.len())),
-        (Field::UserId, user_ids.as_ref().map(|it| it.len())),
-        (Field::Metadata, metadata.as_ref().map(|it| it.len())),
+        (Field::UserId, user_ids.as_ref().map(PyTupleMethods::len)),
+        (Field::Metadata, metadata.as_ref().map(PyTupleMethods::len)),
         (Field::RelevanceScore, relevance.as_ref().map(Vec::len)),
         (Field::ImportanceScore, importance.as_ref().map(Vec::len)),
         (Field::TokenCount, tokens.as_ref().map(Vec::len)),
@@ -73,7 +73,7 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
             Some(texts) => Some(str_at(texts, Field::Text, row)?),
             None => None,
         };
-        let length = text.as_ref().map(|text| text.code_point_len()).transpose()?.unwrap_or(0);
+        let length = text.as_ref().map(PyStringMethods::code_point_len).transpose()?.unwrap_or(0);
         let given = tokens.as_ref().map_or(0, |tokens| tokens[row]);
         let numbers = Row {
             tier: tiers.as_ref().map_or(Tier::Working, |tiers| tiers[row]),

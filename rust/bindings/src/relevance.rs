@@ -55,15 +55,16 @@ pub fn read(
     };
     let given = match relevance {
         None => Given::Stored,
-        Some(relevance) => match buffer(relevance)? {
-            Some(given) => given,
-            None => {
+        Some(relevance) => {
+            if let Some(given) = buffer(relevance)? {
+                given
+            } else {
                 let scores = scores(relevance)?;
                 let (rows, found) = find(resident, view, &scores)?;
                 view = found;
                 Given::Rows(rows, missing)
             }
-        },
+        }
     };
     if let Some(version) = version.filter(|version| *version != view.rows.version()) {
         return Err(ArgumentValueError::new_err(format!(

@@ -97,9 +97,8 @@ impl<P: Key, E: Clone> Pool<P, E> {
     /// Changes rows. `work` must not wait nor come back to the pool; what it did becomes visible as
     /// one step, with the next version.
     pub fn change<R>(&self, work: impl FnOnce(&mut Draft<'_, P, E>) -> R) -> R {
-        let mut result = None;
-        let _ = self.change_if(|_| true, |draft| result = Some(work(draft)));
-        result.expect("the condition holds")
+        let index = self.index();
+        self.change_locked(index, work)
     }
 
     /// As [`Self::change`], if the current rows still are as `wanted`; else nothing changes.
@@ -108,24 +107,29 @@ impl<P: Key, E: Clone> Pool<P, E> {
         wanted: impl FnOnce(&Snapshot<P, E>) -> bool,
         work: impl FnOnce(&mut Draft<'_, P, E>) -> R,
     ) -> Option<R> {
-        let (result, retired, before) = {
-            let mut index = self.index();
-            let before = self.published.load_full();
-            if !wanted(&before) {
-                drop(index);
-                return None;
-            }
-            let mut draft = Draft::new((*before).clone(), &mut index);
-            let result = work(&mut draft);
-            draft.finish();
-            draft.snapshot.version += 1;
-            let Draft { snapshot, retired, .. } = draft;
-            self.published.store(Arc::new(snapshot));
-            (result, retired, before)
-        };
+        let index = self.index();
+        if !wanted(&self.published.load()) {
+            return None;
+        }
+        Some(self.change_locked(index, work))
+    }
+
+    fn change_locked<R>(
+        &self,
+        mut index: MutexGuard<'_, HashTable<u32>>,
+        work: impl FnOnce(&mut Draft<'_, P, E>) -> R,
+    ) -> R {
+        let before = self.published.load_full();
+        let mut draft = Draft::new((*before).clone(), &mut index);
+        let result = work(&mut draft);
+        draft.finish();
+        draft.snapshot.version += 1;
+        let Draft { snapshot, retired, .. } = draft;
+        self.published.store(Arc::new(snapshot));
+        drop(index);
         // Payloads run foreign code when they are dropped: not under the lock.
         drop((retired, before));
-        Some(result)
+        result
     }
 
     /// Closes the holes: rows get new numbers, in the same order. Gives the former number of each.
@@ -150,6 +154,9 @@ impl<P: Key, E: Clone> Pool<P, E> {
     }
 
     /// Visits extra payloads that nobody else shares, where that is certain. Takes no lock.
+    ///
+    /// # Errors
+    /// The first one of `visit`.
     pub fn visit_own_extras<B>(&self, mut visit: impl FnMut(&E) -> Result<(), B>) -> Result<(), B> {
         let snapshot = self.published.load();
         if Arc::strong_count(&snapshot) == 1 {
