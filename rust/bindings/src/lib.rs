@@ -15,7 +15,6 @@ mod errors;
 mod fields;
 mod gateway;
 mod item;
-mod item_pickle;
 mod journal;
 mod pool;
 mod pool_allocation;
@@ -43,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use crate::item::MemoryItem;
     #[pymodule_export]
-    use crate::item_pickle::restore_item;
+    use crate::item::pickle::restore_item;
     #[pymodule_export]
     use crate::journal::Journal;
     #[pymodule_export]

@@ -9,8 +9,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use super::{Field, MemoryItem};
 use crate::errors::ItemValueError;
-use crate::item::{Field, MemoryItem};
 use crate::token_mark::Counter;
 
 /// Format of the state; grows when the state changes.

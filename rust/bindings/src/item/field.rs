@@ -1,0 +1,58 @@
+//! The names of a memory's fields.
+
+/// The fields, in their documented order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    MemoryId,
+    Text,
+    Tier,
+    Timestamp,
+    UserId,
+    Metadata,
+    RelevanceScore,
+    ImportanceScore,
+    FreshnessScore,
+    CombinedScore,
+    TokenCount,
+    AccessCount,
+    LastAccessed,
+    PromotionScore,
+}
+
+impl Field {
+    pub const ALL: [Self; 14] = [
+        Self::MemoryId,
+        Self::Text,
+        Self::Tier,
+        Self::Timestamp,
+        Self::UserId,
+        Self::Metadata,
+        Self::RelevanceScore,
+        Self::ImportanceScore,
+        Self::FreshnessScore,
+        Self::CombinedScore,
+        Self::TokenCount,
+        Self::AccessCount,
+        Self::LastAccessed,
+        Self::PromotionScore,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MemoryId => "memory_id",
+            Self::Text => "text",
+            Self::Tier => "tier",
+            Self::Timestamp => "timestamp",
+            Self::UserId => "user_id",
+            Self::Metadata => "metadata",
+            Self::RelevanceScore => "relevance_score",
+            Self::ImportanceScore => "importance_score",
+            Self::FreshnessScore => "freshness_score",
+            Self::CombinedScore => "combined_score",
+            Self::TokenCount => "token_count",
+            Self::AccessCount => "access_count",
+            Self::LastAccessed => "last_accessed",
+            Self::PromotionScore => "promotion_score",
+        }
+    }
+}
