@@ -71,9 +71,16 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
 /// The text as a plain str: a subclass may carry attributes and code of its own, which results and
 /// the log must not keep alive or run.
 pub fn plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    if text.is_exact_instance_of::<PyString>() {
-        return Ok(text.clone());
-    }
+    if text.is_exact_instance_of::<PyString>() { Ok(text.clone()) } else { copied(text) }
+}
+
+/// As [`plain`], without touching the reference count of a text that is plain already.
+pub fn into_plain(py: Python<'_>, text: Py<PyString>) -> PyResult<Py<PyString>> {
+    let bound = text.bind(py);
+    if bound.is_exact_instance_of::<PyString>() { Ok(text) } else { Ok(copied(bound)?.unbind()) }
+}
+
+fn copied<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
     let copy = intern!(text.py(), "__str__");
     let plain = text.py().get_type::<PyString>().call_method1(copy, (text,))?;
     Ok(plain.cast_into::<PyString>()?)

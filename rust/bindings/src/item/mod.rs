@@ -249,10 +249,8 @@ impl MemoryItem {
             let length = self.text_length.load(Ordering::Relaxed);
             (own(&objects.memory_id), own(&objects.text), own(&objects.preview), length)
         };
-        let plain = |object: Option<Py<PyString>>| -> PyResult<Py<PyString>> {
-            Ok(fields::plain(object.unwrap_or_else(empty).bind(py))?.unbind())
-        };
-        let (memory_id, text) = (plain(memory_id)?, plain(text)?);
+        let memory_id = fields::into_plain(py, memory_id.unwrap_or_else(empty))?;
+        let text = fields::into_plain(py, text.unwrap_or_else(empty))?;
         let preview = match preview {
             _ if length <= PREVIEW_CHARACTERS as u64 => text.clone_ref(py),
             Some(preview) => preview,
