@@ -26,7 +26,7 @@ use crate::token_mark::TokenCell;
 use crate::vocabulary;
 
 /// Code points of a text that results and log entries show.
-const PREVIEW_CHARACTERS: usize = 100;
+pub const PREVIEW_CHARACTERS: usize = 100;
 
 /// The fields, in their documented order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::datetime;
 use crate::errors::Refusal;
 use crate::gateway;
-use crate::item::preview_of;
+use crate::item::{PREVIEW_CHARACTERS, preview_of};
 use crate::pool_row::{self, View};
 use crate::promotion::{Recommendations, ladder, tiers as tier_list};
 use crate::record::{Created, Entry, Record};
@@ -133,8 +133,8 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
         unreachable!("a hole is never selected")
     };
     let text = payload.text.bind(py);
-    let preview = preview_of(text)?;
-    let has_more = text.code_point_len()? > preview.code_point_len()?;
+    let has_more = text.code_point_len()? > PREVIEW_CHARACTERS;
+    let preview = if has_more { preview_of(text)? } else { text.clone() };
     let created = if row.timestamp_us == memory_budget_core::decay::NO_TIME {
         Created::Unknown
     } else if datetime::is_representable(row.timestamp_us) {
