@@ -65,6 +65,13 @@ impl Ranking for Rough {
         self.tokens[row as usize]
     }
 
+    fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]) {
+        for (row, flag) in (start..).zip(flags) {
+            // Some that cost more are flagged, too.
+            *flag = u8::from(self.tokens[row] <= most || row.is_multiple_of(5));
+        }
+    }
+
     fn least_tokens(&self, tier: Tier) -> u64 {
         let members = self.tier.iter().zip(&self.tokens);
         let of_tier = members.filter(|(it, _)| **it == tier as u8).map(|(_, tokens)| *tokens);

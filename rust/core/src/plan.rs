@@ -228,6 +228,12 @@ impl Ranking for Ranked<'_> {
         self.candidates.tokens()[row as usize]
     }
 
+    fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]) {
+        for (flag, &tokens) in flags.iter_mut().zip(&self.candidates.tokens()[start..]) {
+            *flag = u8::from(tokens <= most);
+        }
+    }
+
     fn least_tokens(&self, _tier: Tier) -> u64 {
         self.least_tokens
     }

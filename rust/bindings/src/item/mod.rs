@@ -431,10 +431,10 @@ impl MemoryItem {
 
 /// The first 100 characters of a text, and "..." where it goes on.
 pub fn preview_of<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
-    let start = fields::prefix(text, PREVIEW_CHARACTERS)?;
-    if start.code_point_len()? == text.code_point_len()? {
-        return Ok(start);
+    if text.code_point_len()? <= PREVIEW_CHARACTERS {
+        return fields::plain(text);
     }
+    let start = fields::prefix(text, PREVIEW_CHARACTERS)?;
     Ok(start.add(intern!(text.py(), "..."))?.cast_into()?)
 }
 

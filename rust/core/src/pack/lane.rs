@@ -1,36 +1,43 @@
 //! One tier's way through its candidates, best first, while most of them are still out of sight.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::without_sorting::Ranking;
 
-/// A candidate whose exact score nobody has asked for yet.
-#[derive(Clone, Copy)]
-pub(super) struct Waiting {
-    pub approximate: f32,
-    pub row: u32,
+/// A candidate whose exact score nobody has asked for yet: its approximate score and its row in one
+/// word, whose order is that of the scores, and the smaller row first among equals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Waiting(u64);
+
+const SIGN: u32 = 1 << 31;
+
+/// Bits whose order is that of the numbers, for all but NaN.
+fn ordered(approximate: f32) -> u32 {
+    let bits = approximate.to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.approximate.total_cmp(&other.approximate).then_with(|| other.row.cmp(&self.row))
+impl Waiting {
+    fn new(approximate: f32, row: u32) -> Self {
+        Self(u64::from(ordered(approximate)) << 32 | u64::from(!row))
+    }
+
+    /// Not above any candidate with that approximate score.
+    fn least(approximate: f32) -> Self {
+        Self(u64::from(ordered(approximate)) << 32)
+    }
+
+    #[expect(clippy::cast_possible_truncation)] // the two halves
+    fn row(self) -> u32 {
+        !(self.0 as u32)
+    }
+
+    fn approximate(self) -> f32 {
+        let bits = (self.0 >> 32) as u32;
+        f32::from_bits(if bits & SIGN == 0 { !bits } else { bits & !SIGN })
     }
 }
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Waiting {}
 
 /// Score bits, then row (the smaller first), then tokens. Scores are in 0.0..=1.0 and never -0.0,
 /// so the order of the bits is that of the values.
@@ -38,6 +45,8 @@ type Scored = (u64, Reverse<u32>, u64);
 
 /// Candidates asked for in vain, one by one, after which the rest of the tie is asked for at once.
 const PATIENCE: u32 = 64;
+/// Candidates that room is made for ahead of a pass.
+const MOST_ROOM: usize = 4096;
 /// Misfits in a row after which everything that no longer fits is thrown out.
 const MISFITS: u32 = 16;
 
@@ -90,6 +99,7 @@ impl Lane {
             self.keep = keep;
             self.limit = keep.saturating_mul(3);
             self.floor = floor;
+            self.waiting.reserve(keep.saturating_mul(2).min(MOST_ROOM));
         }
     }
 
@@ -114,21 +124,26 @@ impl Lane {
     }
 
     /// Takes in a candidate of the pass; raises the floor when there are far more than needed.
-    pub fn push(&mut self, candidate: Waiting) {
-        if candidate.approximate < self.floor {
+    pub fn push(&mut self, approximate: f32, row: u32) {
+        if approximate < self.floor {
             return; // the floor rose since the block was looked at
         }
-        self.waiting.push(candidate);
-        if self.waiting.len() < self.limit {
-            return;
+        self.waiting.push(Waiting::new(approximate, row));
+        if self.waiting.len() >= self.limit {
+            self.raise();
         }
-        let (_, last, _) = self.waiting.select_nth_unstable_by(self.keep, |a, b| b.cmp(a));
+    }
+
+    fn raise(&mut self) {
+        let drop = self.waiting.len() - self.keep;
+        let (_, last, _) = self.waiting.select_nth_unstable(drop);
         // Two bounds lower: then everything from `last` upward can be decided without a look at
         // what lies below the floor.
-        let floor = below(f64::from(last.approximate) - 2.0 * self.error_bound);
+        let floor = below(f64::from(last.approximate()) - 2.0 * self.error_bound);
         if floor > self.floor {
             self.floor = floor;
-            self.waiting.retain(|candidate| candidate.approximate >= floor);
+            let lowest = Waiting::least(floor);
+            self.waiting.retain(|candidate| *candidate >= lowest);
         }
         // Ties stay together, however many they are.
         self.limit = self.limit.max(self.waiting.len().saturating_mul(2));
@@ -166,7 +181,7 @@ impl Lane {
         let mut waiting = BinaryHeap::from(std::mem::take(&mut self.waiting));
         let (mut in_vain, mut misfits) = (0, 0);
         while !self.finished {
-            let next = waiting.peek().map(|candidate| self.upper(candidate.approximate));
+            let next = waiting.peek().map(|candidate| self.upper(candidate.approximate()));
             let reachable = next.max_by_value(unseen);
             if let Some(&(bits, Reverse(row), tokens)) = self.scored.peek()
                 && reachable.is_none_or(|reachable| f64::from_bits(bits) > reachable)
@@ -182,7 +197,7 @@ impl Lane {
                     misfits += 1;
                 }
             } else if let Some(candidate) = waiting.pop() {
-                let tokens = ranking.tokens(candidate.row);
+                let tokens = ranking.tokens(candidate.row());
                 if tokens > self.rest {
                     misfits += 1;
                 } else {
@@ -194,7 +209,7 @@ impl Lane {
             }
             if misfits > MISFITS {
                 misfits = 0;
-                waiting.retain(|candidate| ranking.tokens(candidate.row) <= self.rest);
+                waiting.retain(|candidate| ranking.tokens(candidate.row()) <= self.rest);
                 self.scored.retain(|&(_, _, tokens)| tokens <= self.rest);
             }
             if in_vain > PATIENCE {
@@ -214,8 +229,8 @@ impl Lane {
         waiting: BinaryHeap<Waiting>,
     ) -> BinaryHeap<Waiting> {
         let Some(best) = waiting.peek() else { return waiting };
-        let band = below(f64::from(best.approximate) - 4.0 * self.error_bound);
-        let is_tied = |candidate: &Waiting| candidate.approximate >= band;
+        let band = Waiting::least(below(f64::from(best.approximate()) - 4.0 * self.error_bound));
+        let is_tied = |candidate: &Waiting| *candidate >= band;
         let (tied, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_tied);
         self.ask(ranking, tied);
         BinaryHeap::from(rest)
@@ -224,7 +239,7 @@ impl Lane {
     /// Asks candidates for their exact scores and costs.
     fn ask(&mut self, ranking: &impl Ranking, candidates: Vec<Waiting>) {
         let all = candidates.into_iter();
-        let with_tokens = all.map(|candidate| (candidate, ranking.tokens(candidate.row)));
+        let with_tokens = all.map(|candidate| (candidate, ranking.tokens(candidate.row())));
         let fitting = with_tokens.filter(|(_, tokens)| *tokens <= self.rest);
         let scored = fitting.map(|(candidate, tokens)| scored(ranking, candidate, tokens));
         self.scored.extend(scored);
@@ -256,7 +271,7 @@ impl MaxByValue for Option<f64> {
 }
 
 fn scored(ranking: &impl Ranking, candidate: Waiting, tokens: u64) -> Scored {
-    (ranking.exact(candidate.row).to_bits(), Reverse(candidate.row), tokens)
+    (ranking.exact(candidate.row()).to_bits(), Reverse(candidate.row()), tokens)
 }
 
 /// A float that is surely not above `value`.

@@ -6,7 +6,7 @@
 //! lies below it, and at nothing but what still fits. [`Lane`] takes the candidates in the exact
 //! order, whatever the guess was: the guess decides about time, never about the result.
 
-use super::lane::{Lane, Waiting};
+use super::lane::Lane;
 use crate::tier::Tier;
 
 /// In place of a tier: a row that is no candidate.
@@ -43,6 +43,10 @@ pub trait Ranking {
     /// What a candidate costs.
     fn tokens(&self, row: u32) -> u64;
 
+    /// Flags with 1, among the rows from `start`, all whose cost may be `most` or less, and with 0 what
+    /// surely costs more.
+    fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]);
+
     /// No candidate of the tier costs less than this.
     fn least_tokens(&self, _tier: Tier) -> u64 {
         0
@@ -52,7 +56,7 @@ pub trait Ranking {
 /// Sizes that decide about speed alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
-    /// Rows of the sample that the first floors are guessed from, at most.
+    /// Rows of the sample that the first floors are guessed from; more where there are very many.
     pub sample: usize,
     /// Rows that are looked at together; one block's columns fit the first-level cache.
     pub block: usize,
@@ -64,18 +68,21 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { sample: 768, block: 1024, keep_least: 128, keep_most: 2048 }
+        Self { sample: 768, block: 1024, keep_least: 128, keep_most: 512 }
     }
 }
 
 /// Neighbouring rows of the sample; they share cache lines.
 const SAMPLE_STEP: usize = 8;
+/// One in that many rows is in the sample at least.
+const SAMPLE_ONE_IN: usize = 512;
 /// One in that many candidates is kept in the first pass.
-const KEEP_ONE_IN: usize = 256;
+const KEEP_ONE_IN: usize = 128;
 /// By how much each further pass widens what is kept, so that the number of passes is logarithmic.
 const WIDEN: usize = 4;
 
-/// What [`super::score_order`] takes of each tier within its budget, best first, with scores.
+/// What [`super::score_order`] takes of each tier within its budget, best first, with scores. Asks for
+/// the approximate score of every row once at least.
 ///
 /// # Panics
 /// With more than 2^32 rows.
@@ -90,14 +97,16 @@ pub fn select(
     let mut lanes =
         Tier::ALL.map(|tier| Lane::new(budgets[tier.index()], ranking.least_tokens(tier), bound));
     guess_floors(ranking, &mut lanes, tuning);
-    let mut first = true;
-    while lanes.iter().any(|lane| !lane.is_finished()) {
-        collect(ranking, &mut lanes, tuning.block, first);
-        first = false;
+    collect(ranking, &mut lanes, tuning.block);
+    loop {
         for lane in &mut lanes {
             lane.take(ranking);
             lane.widen(WIDEN);
         }
+        if lanes.iter().all(Lane::is_finished) {
+            break;
+        }
+        collect_fitting(ranking, &mut lanes, tuning.block);
     }
     lanes.map(Lane::into_taken)
 }
@@ -105,7 +114,7 @@ pub fn select(
 /// Sets each lane's floor, and how many candidates it keeps, from a sample spread evenly.
 fn guess_floors(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], tuning: Tuning) {
     let rows = ranking.rows();
-    let stretches = (tuning.sample.min(rows / 16) / SAMPLE_STEP).max(1);
+    let stretches = (tuning.sample.min(rows / 16).max(rows / SAMPLE_ONE_IN) / SAMPLE_STEP).max(1);
     let stride = (rows / stretches / SAMPLE_STEP * SAMPLE_STEP).max(SAMPLE_STEP);
     let mut samples: [Vec<f32>; Tier::COUNT] = Default::default();
     let mut tokens = [0u128; Tier::COUNT];
@@ -145,18 +154,16 @@ fn guess_floors(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], tuning:
 }
 
 /// One in that many rows above the lowest floor are few enough to be asked for their tiers.
-const FEW: usize = 16;
+const FEW: usize = 8;
 /// Blocks until it is tried again whether they are few.
 const PATIENCE: u32 = 32;
 
-/// One pass: gives each unfinished lane what lies between its floor and its ceiling. In a further
-/// pass that is usually nearly everything, and few of it fit: then costs are looked at here.
-fn collect(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], block: usize, first: bool) {
+/// The first pass: gives each unfinished lane what lies above its floor.
+fn collect(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], block: usize) {
     let rows = ranking.rows();
     let mut approximate = vec![0.0; block];
     let mut tiers = vec![NOT_A_CANDIDATE; block];
-    // A multiple of eight, so that flags can be asked for eight at a time.
-    let mut flags = vec![0; block.next_multiple_of(8)];
+    let mut flags = flags_for(block);
     let mut wait = 0;
     for start in (0..rows).step_by(block) {
         let length = block.min(rows - start);
@@ -164,42 +171,69 @@ fn collect(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], block: usize
         ranking.approximate(start, approximate);
         flags[length..].fill(0);
         let floors = lanes.each_ref().map(Lane::floor);
-        if first && wait == 0 {
-            // Where the floors lie close together, comparing with the lowest leaves little to ask.
-            let lowest = floors.into_iter().fold(f32::INFINITY, f32::min);
-            for (flag, score) in flags.iter_mut().zip(&*approximate) {
-                *flag = u8::from(*score >= lowest);
-            }
-            let mut flagged = 0;
+        if wait > 0 {
+            wait -= 1;
+            let tiers = &mut tiers[..length];
+            ranking.tiers(start, tiers);
+            flag_above(approximate, tiers, floors, &mut flags);
             for_each_flag(&flags, |offset| {
-                flagged += 1;
                 let row = row_number(start + offset);
-                if let Some(lane) = lanes.get_mut(usize::from(ranking.tier(row))) {
-                    lane.push(Waiting { approximate: approximate[offset], row });
-                }
+                let lane = &mut lanes[usize::from(tiers[offset])];
+                lane.push(approximate[offset], row);
             });
-            if flagged > length / FEW {
-                wait = PATIENCE;
-            }
             continue;
         }
-        wait = wait.saturating_sub(1);
-        let tiers = &mut tiers[..length];
-        ranking.tiers(start, tiers);
-        if first {
-            flag_above(approximate, tiers, floors, &mut flags);
-        } else {
-            let ceilings = lanes.each_ref().map(Lane::ceiling);
-            flag_between(approximate, tiers, floors, ceilings, &mut flags);
+        // Where the floors lie close together, comparing with the lowest leaves little to ask.
+        let lowest = floors.into_iter().fold(f32::INFINITY, f32::min);
+        for (flag, score) in flags.iter_mut().zip(&*approximate) {
+            *flag = u8::from(*score >= lowest);
         }
+        let mut flagged = 0;
+        for_each_flag(&flags, |offset| {
+            flagged += 1;
+            let row = row_number(start + offset);
+            if let Some(lane) = lanes.get_mut(usize::from(ranking.tier(row))) {
+                lane.push(approximate[offset], row);
+            }
+        });
+        if flagged > length / FEW {
+            wait = PATIENCE;
+        }
+    }
+}
+
+/// A further pass: gives each unfinished lane what lies between its floor and its ceiling and still
+/// fits. That is usually little, so costs are looked at before scores.
+fn collect_fitting(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], block: usize) {
+    let rows = ranking.rows();
+    let mut approximate = vec![0.0; block];
+    let mut flags = flags_for(block);
+    let unfinished = lanes.iter().filter(|lane| !lane.is_finished());
+    let most = unfinished.map(Lane::rest).max().unwrap_or(0);
+    for start in (0..rows).step_by(block) {
+        let length = block.min(rows - start);
+        flags[length..].fill(0);
+        ranking.may_cost(start, most, &mut flags[..length]);
+        if flags.iter().all(|flag| *flag == 0) {
+            continue;
+        }
+        let approximate = &mut approximate[..length];
+        ranking.approximate(start, approximate);
         for_each_flag(&flags, |offset| {
             let row = row_number(start + offset);
-            let lane = &mut lanes[usize::from(tiers[offset])];
-            if first || ranking.tokens(row) <= lane.rest() {
-                lane.push(Waiting { approximate: approximate[offset], row });
+            let Some(lane) = lanes.get_mut(usize::from(ranking.tier(row))) else { return };
+            let score = approximate[offset];
+            if (lane.floor()..lane.ceiling()).contains(&score) && ranking.tokens(row) <= lane.rest()
+            {
+                lane.push(score, row);
             }
         });
     }
+}
+
+/// A multiple of eight, so that flags can be asked for eight at a time.
+fn flags_for(block: usize) -> Vec<u8> {
+    vec![0; block.next_multiple_of(8)]
 }
 
 /// Visits the positions of the flags that are 1, eight at a time where they are 0.
@@ -219,24 +253,6 @@ fn flag_above(scores: &[f32], tiers: &[u8], floors: [f32; Tier::COUNT], flags: &
         let mut passes = 0;
         for (index, floor) in (0..).zip(floors) {
             passes |= u8::from(score >= floor) & u8::from(tier == index);
-        }
-        *flag = passes;
-    }
-}
-
-/// Flags the candidates at or above their tier's floor and below its ceiling.
-fn flag_between(
-    scores: &[f32],
-    tiers: &[u8],
-    floors: [f32; Tier::COUNT],
-    ceilings: [f32; Tier::COUNT],
-    flags: &mut [u8],
-) {
-    for ((flag, &score), &tier) in flags.iter_mut().zip(scores).zip(tiers) {
-        let mut passes = 0;
-        for ((index, floor), ceiling) in (0..).zip(floors).zip(ceilings) {
-            let between = u8::from(score >= floor) & u8::from(score < ceiling);
-            passes |= between & u8::from(tier == index);
         }
         *flag = passes;
     }

@@ -51,6 +51,26 @@ impl Cost {
     }
 }
 
+/// A number of tokens as limits of what the column of costs holds.
+#[derive(Clone, Copy)]
+pub(super) struct CostLimit {
+    tokens: u32,
+    code_points: u32,
+}
+
+impl CostLimit {
+    /// Nothing that costs `most` tokens or less lies above it; some of what costs more may not.
+    pub fn new(most: u64, tokens_per_char: f64) -> Self {
+        let small = |number: u64| u32::try_from(number).unwrap_or(LARGER).min(LARGER);
+        // int(length * factor) <= most means length * factor < most + 1 but for rounding; the margin
+        // is far larger. A factor of zero has no limit.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
+        let code_points = ((most as f64 + 1.0) / tokens_per_char * 1.000_001) as u64;
+        let code_points = if most == 0 { 0 } else { code_points.saturating_add(2) };
+        Self { tokens: small(most), code_points: LENGTH | small(code_points) }
+    }
+}
+
 /// The numbers of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -340,6 +360,15 @@ impl<P, E> Chunk<P, E> {
         let small = cost & LARGER;
         let number = if small == LARGER { self.larger[&at] } else { small.into() };
         if cost & LENGTH == 0 { Cost::Tokens(number) } else { Cost::CodePoints(number) }
+    }
+
+    /// Flags with 1 the rows from `at` that may cost as little as the limit, with 0 all others.
+    pub fn may_cost(&self, at: usize, limit: CostLimit, flags: &mut [u8]) {
+        for (flag, &cost) in flags.iter_mut().zip(&self.costs[at..]) {
+            let by_tokens = u8::from(cost <= limit.tokens);
+            let by_length = u8::from(cost >= LENGTH) & u8::from(cost <= limit.code_points);
+            *flag = by_tokens | by_length;
+        }
     }
 
     pub fn row(&self, at: usize) -> Option<Row> {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::chunk::{CHUNK, Chunk};
+use super::chunk::{CHUNK, Chunk, CostLimit};
 use super::forward_decay::{DecayColumn, Formula, LARGEST, Reach};
 use super::query::Query;
 use super::snapshot::Snapshot;
@@ -262,9 +262,20 @@ impl<P: Clone, E: Clone, C: Column> Ranking for PoolRanking<'_, P, E, C> {
     }
 
     fn tier(&self, row: u32) -> u8 {
-        let mut tier = [NOT_A_CANDIDATE];
-        self.tiers_within(row as usize / CHUNK, row as usize % CHUNK, &mut tier);
-        tier[0]
+        let (chunk, at) = (self.prepared[row as usize / CHUNK].chunk, row as usize % CHUNK);
+        let wanted = |tier: &Tier| self.tiers[tier.index()];
+        let of_user = |user| chunk.users().map_or(0, |users| users[at]) == user;
+        match chunk.tier(at).filter(wanted) {
+            Some(tier) if self.user.is_none_or(of_user) => tier as u8,
+            _ => NOT_A_CANDIDATE,
+        }
+    }
+
+    fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]) {
+        let most = CostLimit::new(most, self.settings.tokens_per_char);
+        pieces(start, flags, |number, at, flags| {
+            self.prepared[number].chunk.may_cost(at, most, flags);
+        });
     }
 
     fn error_bound(&self) -> f64 {
