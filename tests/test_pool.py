@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import copy
 import gc
+import signal
 import threading
 import weakref
 from dataclasses import dataclass
@@ -142,6 +143,38 @@ def test_filters() -> None:
             assert ours.available == theirs.available
         for memory in items:
             memory.access_count = 0
+
+
+@pytest.mark.parametrize("scale", [100.0, -100.0, 1e30, 1e-9, 0.0])
+def test_scores_of_any_size_select_the_same(scale: float) -> None:
+    size = 5000
+    relevance = np.random.default_rng(1).random(size) * scale
+    items = [
+        item(f"m{n}", relevance_score=float(score), importance_score=n % 7 / 7, token_count=20 + n % 9)
+        for n, score in enumerate(relevance)
+    ]
+    pool = MemoryPool.from_items(items)
+    here = MemoryBudgetAllocator().allocate("q", pool, current_time=NOW, relevance=relevance)
+    there = MemoryBudgetAllocator().allocate("q", items, current_time=NOW)
+    assert comparable(here) == comparable(there)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
+def test_an_interrupt_stops_a_load_and_changes_nothing() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pool = MemoryPool()
+    items = [item("a")] * 3_000_000
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            pool.add_many(items)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (len(pool), pool.version) == (0, 0)
 
 
 def test_any_buffer_of_floats() -> None:

@@ -1,6 +1,6 @@
 //! The one place that gives up the interpreter.
 
-use pyo3::Python;
+use pyo3::{PyResult, Python};
 
 /// Candidates from which a call detaches from the interpreter while it scores and packs.
 ///
@@ -20,4 +20,10 @@ const DETACH_FROM_ROWS: usize = 50_000;
 /// As [`run`], for a pass over the columns of a pool.
 pub fn run_over_rows<T: Send>(py: Python<'_>, rows: usize, work: impl FnOnce() -> T + Send) -> T {
     if rows >= DETACH_FROM_ROWS { py.detach(work) } else { work() }
+}
+
+/// In the middle of a long load: lets other threads run and Ctrl-C through.
+pub fn pause(py: Python<'_>) -> PyResult<()> {
+    py.detach(|| ());
+    py.check_signals()
 }

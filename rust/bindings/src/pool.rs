@@ -11,6 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::door::{self, Classes};
 use crate::errors::{ArgumentTypeError, ArgumentValueError, Refusal, UnknownMemoryError, shown};
 use crate::fields;
+use crate::gateway;
 use crate::item::{Field, MemoryItem};
 use crate::pool_columns;
 use crate::pool_row::{self, Extra, MemoryRows, Payload, PoolEntry, Rows, Users, View};
@@ -112,7 +113,7 @@ impl MemoryPool {
         let mut classes = Classes::default();
         for (position, item) in items.iter_borrowed().enumerate() {
             if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
-                items.py().check_signals()?;
+                gateway::pause(items.py())?;
             }
             entries.push(pool_row::read(&item, position, &mut classes, &self.users)?);
         }

@@ -15,6 +15,7 @@ use crate::errors::Refusal;
 use crate::gateway;
 use crate::item::preview_of;
 use crate::journal::Journal;
+use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
 use crate::promotion::{Recommendations, ladder, tiers as tier_list};
 use crate::record::{Created, Entry};
@@ -197,7 +198,10 @@ pub fn evaluate_pool_promotions<'py>(
     };
     py.check_signals()?;
     let mut recommendations = Recommendations::new(py, &settings);
-    for Evaluation { row, record, score, step } in &moves {
+    for (position, Evaluation { row, record, score, step }) in moves.iter().enumerate() {
+        if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
+            gateway::pause(py)?;
+        }
         recommendations.add(view.id(py, *row).bind(py), record, *score, *step)?;
     }
     let result = recommendations.finish(scores.len(), now_us)?;

@@ -14,6 +14,7 @@ use crate::errors::{
     ArgumentTypeError, ArgumentValueError, Fault, Refusal, shown, shown_with_type,
 };
 use crate::fields;
+use crate::gateway;
 use crate::item::{Field, Parts};
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, PoolEntry, Users};
@@ -67,7 +68,7 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
     let mut entries = Vec::with_capacity(rows);
     for row in 0..rows {
         if row % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
-            py.check_signals()?;
+            gateway::pause(py)?;
         }
         let text = match &texts {
             Some(texts) => Some(str_at(texts, Field::Text, row)?),

@@ -43,7 +43,8 @@ impl Waiting {
 /// so the order of the bits is that of the values.
 type Scored = (u64, Reverse<u32>, u64);
 
-/// Candidates asked for in vain, one by one, after which the rest of the tie is asked for at once.
+/// Candidates asked for in vain, one by one, after which the rest of the tie is asked for at once; twice
+/// as many the next time.
 const PATIENCE: u32 = 64;
 /// Candidates that room is made for ahead of a pass.
 const MOST_ROOM: usize = 4096;
@@ -179,7 +180,7 @@ impl Lane {
         }
         let unseen = (self.floor > f32::NEG_INFINITY).then(|| self.upper(self.floor));
         let mut waiting = BinaryHeap::from(std::mem::take(&mut self.waiting));
-        let (mut in_vain, mut misfits) = (0, 0);
+        let (mut in_vain, mut patience, mut misfits) = (0, PATIENCE, 0);
         while !self.finished {
             let next = waiting.peek().map(|candidate| self.upper(candidate.approximate()));
             let reachable = next.max_by_value(unseen);
@@ -212,8 +213,9 @@ impl Lane {
                 waiting.retain(|candidate| ranking.tokens(candidate.row()) <= self.rest);
                 self.scored.retain(|&(_, _, tokens)| tokens <= self.rest);
             }
-            if in_vain > PATIENCE {
+            if in_vain > patience {
                 in_vain = 0;
+                patience = patience.saturating_mul(2);
                 waiting = self.ask_ties(ranking, waiting);
             }
         }

@@ -25,8 +25,9 @@
 //!
 //! With weights w and components within their reach R the sum is thus off by less than
 //! `6 u (w_r R_r + w_i R_i + w_f)`, terms of second order and 2^-100. [`Formula::error_bound`] says
-//! 16 u, and u more for rows that are scored exactly and rounded to `f32` (0..=1). Clamping the exact sum to 0..=1 turns `sum <= approximate + bound` into
-//! `score <= max(0, approximate + bound)`, which is what a ranking promises.
+//! 16 u, and u more for rows that are scored exactly and rounded to `f32` (0..=1). Both sums are then
+//! clamped to 0..=1, which brings them no further apart: `score <= approximate + bound`, as a ranking
+//! promises.
 
 use super::chunk::with_room;
 use crate::decay::{HALVING, NO_TIME, age_hours_signed};
@@ -197,9 +198,12 @@ impl Formula {
             let freshness = weight * factor;
             // Not f32::min, which asks about NaN first; there is none.
             let freshness = if freshness < 1.0 { freshness } else { 1.0 };
-            *score = relevance * self.relevance
+            let sum = relevance * self.relevance
                 + importance * self.importance
                 + freshness * self.freshness;
+            // Clamped as the score is, so that what ties there is seen to tie here.
+            let sum = if sum < 1.0 { sum } else { 1.0 };
+            *score = if sum > 0.0 { sum } else { 0.0 };
         }
         within
     }
@@ -263,7 +267,7 @@ mod tests {
             let freshness = decay::freshness(time, now_us, half_life);
             let sum = components[0] * weights.relevance + components[1] * weights.importance
                 + freshness * weights.freshness;
-            let off = (sum - f64::from(score[0])).abs();
+            let off = (sum.clamp(0.0, 1.0) - f64::from(score[0])).abs();
             // Without the part for rounded rows, and with room.
             let bound = (formula.error_bound() - f64::from(f32::EPSILON) / 2.0) / 2.0 + 1e-30;
             prop_assert!(off <= bound, "{off} {bound}");
