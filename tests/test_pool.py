@@ -1,26 +1,17 @@
-"""`MemoryPool`: the same selection as a list of the same memories, and a map that keeps its versions."""
+"""`MemoryPool`: a map of memories that keeps its versions, and what it refuses."""
 
 from __future__ import annotations
 
-import array
-import copy
-import gc
-import signal
-import threading
-import weakref
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import strategies
 from memory_budget_allocator import (
-    Allocation,
     ArgumentTypeError,
     ArgumentValueError,
     ItemTypeError,
@@ -31,164 +22,8 @@ from memory_budget_allocator import (
     MemoryTier,
     PoolSnapshot,
     UnknownMemoryError,
-    WorkspaceConfig,
 )
-
-NOW = datetime(2026, 5, 6, tzinfo=UTC)
-FIELDS = [
-    *("memory_id", "text", "tier", "timestamp", "user_id", "metadata", "relevance_score", "importance_score"),
-    *("token_count", "access_count", "last_accessed", "promotion_score"),
-]
-
-
-def item(memory_id: str, **fields: Any) -> MemoryItem:
-    options: dict[str, Any] = {"text": f"text of {memory_id}", "tier": "working", "timestamp": NOW}
-    return MemoryItem(memory_id, **(options | fields))
-
-
-def state(memory: MemoryItem) -> tuple[Any, ...]:
-    return tuple(repr(getattr(memory, name)) for name in FIELDS)
-
-
-def comparable(allocation: Allocation) -> dict[str, Any]:
-    result: dict[str, Any] = dict(allocation.to_dict())
-    del result["processing_time_ms"]
-    return result
-
-
-def allocator(**options: Any) -> MemoryBudgetAllocator:
-    return MemoryBudgetAllocator(WorkspaceConfig("default", **options))
-
-
-# The same as the list door
-
-
-@given(
-    st.lists(strategies.memories(), max_size=40),
-    strategies.workspaces(),
-    strategies.queries,
-    st.sampled_from(["stored", "float32", "float64", "mapping", "exclude"]),
-    st.data(),
-)
-def test_a_pool_selects_what_a_list_selects(
-    drawn: list[dict[str, Any]], workspace: dict[str, Any], query: str, kind: str, data: st.DataObject
-) -> None:
-    by_id = {memory["memory_id"]: memory for memory in drawn}
-    items = [MemoryItem(**memory) for memory in by_id.values()]
-    pool = MemoryPool.from_items(items)
-    config = WorkspaceConfig(**workspace)
-    arguments: dict[str, Any] = {}
-    wanted = items
-    if kind in {"float32", "float64"}:
-        scores = data.draw(st.lists(strategies.scores, min_size=len(items), max_size=len(items)))
-        with np.errstate(over="ignore"):
-            column = np.array(scores, dtype=kind)
-        arguments["relevance"] = column
-        for memory, score in zip(items, column, strict=True):
-            memory.relevance_score = float(score)
-    elif kind != "stored":
-        scores = {memory.memory_id: data.draw(strategies.scores) for memory in items[::2]}
-        arguments |= {"relevance": scores, "missing_relevance": "zero" if kind == "mapping" else kind}
-        if kind == "exclude":
-            wanted = items[::2]
-        for memory in items:
-            memory.relevance_score = scores.get(memory.memory_id, 0.0)
-    from_pool, from_list = (MemoryBudgetAllocator(config) for _ in range(2))
-    for _ in range(2):
-        here = from_pool.allocate(query, pool, current_time=strategies.NOW, **arguments)
-        there = from_list.allocate(query, wanted, current_time=strategies.NOW)
-        assert comparable(here) == comparable(there)
-        assert here.non_finite == there.non_finite
-        assert [memory.memory_id for memory in here] == [memory.memory_id for memory in there]
-        for mine, theirs in zip(here.selected, there.selected, strict=True):
-            assert (mine.access_count, mine.last_accessed) == (theirs.access_count, theirs.last_accessed)
-            assert mine.combined_score == theirs.combined_score
-            assert mine.token_count == theirs.token_count
-
-
-@given(strategies.many_memories(), st.integers(1, 20_000), st.booleans(), st.integers(0, 2))
-def test_thousands(drawn: list[dict[str, Any]], max_total_tokens: int, buffer: bool, removed: int) -> None:
-    items = [MemoryItem(**memory) for memory in drawn]
-    pool = MemoryPool.from_items(items)
-    for memory in items[:removed]:
-        pool.remove(memory.memory_id)
-    relevance = np.array([memory.relevance_score for memory in items]) if buffer else None
-    here = allocator(max_total_tokens=max_total_tokens).allocate(
-        "q", pool, current_time=NOW, relevance=relevance
-    )
-    there = allocator(max_total_tokens=max_total_tokens).allocate("q", items[removed:], current_time=NOW)
-    assert comparable(here) == comparable(there)
-    assert here.selected_positions == [position + removed for position in there.selected_positions]
-
-
-def test_filters() -> None:
-    items = [
-        item(f"m{n}", user_id=[None, "ada", "bob"][n % 3], tier=list(MemoryTier)[n % 4]) for n in range(2000)
-    ]
-    pool = MemoryPool.from_items(items)
-    mine = [memory for memory in items if memory.user_id == "ada"]
-    rag = [memory for memory in mine if memory.tier is MemoryTier.RAG]
-    for arguments, wanted in [
-        ({"user_id": "ada"}, mine),
-        ({"user_id": "ada", "tiers": ["rag"]}, rag),
-        ({"user_id": "nobody"}, []),
-        ({"tiers": []}, []),
-        ({"tiers": list(MemoryTier)}, items),
-    ]:
-        here = MemoryBudgetAllocator().allocate("q", pool, current_time=NOW, **arguments)  # type: ignore[arg-type]
-        there = MemoryBudgetAllocator().allocate("q", wanted, current_time=NOW)
-        for tier in MemoryTier:
-            ours, theirs = here.tiers[tier], there.tiers[tier]
-            assert [it.memory_id for it in ours] == [it.memory_id for it in theirs]
-            assert ours.available == theirs.available
-        for memory in items:
-            memory.access_count = 0
-
-
-@pytest.mark.parametrize("scale", [100.0, -100.0, 1e30, 1e-9, 0.0])
-def test_scores_of_any_size_select_the_same(scale: float) -> None:
-    size = 5000
-    relevance = np.random.default_rng(1).random(size) * scale
-    items = [
-        item(f"m{n}", relevance_score=float(score), importance_score=n % 7 / 7, token_count=20 + n % 9)
-        for n, score in enumerate(relevance)
-    ]
-    pool = MemoryPool.from_items(items)
-    here = MemoryBudgetAllocator().allocate("q", pool, current_time=NOW, relevance=relevance)
-    there = MemoryBudgetAllocator().allocate("q", items, current_time=NOW)
-    assert comparable(here) == comparable(there)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
-def test_an_interrupt_stops_a_load_and_changes_nothing() -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    pool = MemoryPool()
-    items = [item("a")] * 3_000_000
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(KeyboardInterrupt):
-            pool.add_many(items)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert (len(pool), pool.version) == (0, 0)
-
-
-def test_any_buffer_of_floats() -> None:
-    pool = MemoryPool.from_items([item("a"), item("b")])
-    for relevance in (
-        array.array("f", [0.25, 0.5]),
-        array.array("d", [0.25, 0.5]),
-        memoryview(array.array("f", [0.25, 0.5])),
-    ):
-        allocation = MemoryBudgetAllocator().allocate("q", pool, relevance=relevance)
-        assert [memory.memory_id for memory in allocation] == ["b", "a"]
-
-
-# A map of its own
+from pool_helpers import FIELDS, NOW, item
 
 
 @dataclass
@@ -318,9 +153,6 @@ def test_update() -> None:
     assert (pool["a"].token_count, pool["a"].access_count) == (7, 0)
 
 
-# Refusals
-
-
 def test_what_a_pool_refuses() -> None:
     pool = MemoryPool.from_items([item("a"), item("b")])
     version = pool.version
@@ -382,9 +214,6 @@ def test_lists_have_no_use_for_a_pools_arguments() -> None:
     for name, value in {"relevance": {}, "relevance_version": 1, "user_id": "u", "tiers": []}.items():
         with pytest.raises(ArgumentTypeError, match=f"{name} is for a MemoryPool"):
             MemoryBudgetAllocator().allocate("q", [], **{name: value})  # type: ignore[arg-type]
-
-
-# Columns
 
 
 def test_columns() -> None:
@@ -462,212 +291,3 @@ def test_what_columns_are_refused(change: dict[str, Any], message: str) -> None:
     columns = {name: column for name, column in columns.items() if column is not None}
     with pytest.raises((ArgumentTypeError, ArgumentValueError), match=message):
         MemoryPool.from_columns(columns)
-
-
-# Promotion
-
-
-@given(st.lists(strategies.memories(), max_size=30), strategies.workspaces())
-def test_promotions_of_a_pool(drawn: list[dict[str, Any]], workspace: dict[str, Any]) -> None:
-    items = [MemoryItem(**memory) for memory in {memory["memory_id"]: memory for memory in drawn}.values()]
-    pool = MemoryPool.from_items(items)
-    config = WorkspaceConfig(**workspace)
-    allocator = MemoryBudgetAllocator()
-    for memory in items:
-        allocator.calculate_memory_score(memory, config, strategies.NOW)
-    here = allocator.evaluate_promotion_demotion(pool, config, current_time=strategies.NOW)
-    there = allocator.evaluate_promotion_demotion(items, config, current_time=strategies.NOW)
-    assert here == there
-    assert [memory.promotion_score for memory in pool] == [memory.promotion_score for memory in items]
-    outcomes = [allocator.apply_tier_changes(memories, here) for memories in (pool, items)]
-    assert outcomes[0] == outcomes[1]
-    assert [memory.tier for memory in pool] == [memory.tier for memory in items]
-
-
-def test_promotions_by_a_relevance_of_the_moment() -> None:
-    pool = MemoryPool.from_items(
-        [item("a", access_count=9, importance_score=1.0, last_accessed=NOW, tier="rag")]
-    )
-    allocator = MemoryBudgetAllocator()
-    config = WorkspaceConfig("default")
-    for relevance, expected in [(None, 0), ({"a": 1.0}, 1), (array.array("f", [1.0]), 1), ({}, 0)]:
-        result = allocator.evaluate_promotion_demotion(pool, config, NOW, relevance=relevance)
-        assert len(result["promotions"]) == expected
-    result = allocator.evaluate_promotion_demotion(pool, config, NOW, relevance={"a": 1.0})
-    stale = copy.deepcopy(result)
-    assert len(allocator.apply_tier_changes(pool, result)["moved"]) == 1
-    pool.remove("a")
-    assert len(allocator.apply_tier_changes(pool, stale)["unknown"]) == 1
-
-
-# Memory and threads
-
-
-def test_the_bytes_of_a_memory() -> None:
-    rows = 50_000
-    columns: dict[str, Any] = {
-        "memory_id": [f"memory-{row}" for row in range(rows)],
-        "token_count": np.full(rows, 20),
-        "importance_score": np.linspace(0.0, 1.0, rows),
-        "relevance_score": np.linspace(1.0, 0.0, rows),
-        "timestamp": np.arange(rows) * 10**9,
-        "user_id": ["ada", "bob"] * (rows // 2),
-    }
-    pool = MemoryPool.from_columns(columns)
-    MemoryBudgetAllocator().allocate("q", pool, current_time=NOW)
-    assert pool.nbytes / rows <= 64
-
-
-def test_a_pool_and_what_its_metadata_holds_are_collected() -> None:
-    class Holder:
-        pool: MemoryPool
-
-    holder = Holder()
-    holder.pool = MemoryPool.from_items([item("a", metadata={"holder": holder})])
-    reference = weakref.ref(holder)
-    del holder
-    gc.collect()
-    assert reference() is None
-
-
-def test_allocations_keep_what_they_show() -> None:
-    pool = MemoryPool.from_items([item("a", metadata={"k": 1})])
-    allocation = MemoryBudgetAllocator().allocate("q", pool, current_time=NOW)
-    before = comparable(allocation)
-    pool.remove("a")
-    pool.compact()
-    del pool
-    gc.collect()
-    assert comparable(allocation) == before
-    assert allocation.selected[0].metadata == {"k": 1}
-
-
-def test_threads_add_change_remove_compact_and_allocate() -> None:
-    steady = [item(f"steady-{n}", token_count=5, importance_score=1.0) for n in range(200)]
-    pool = MemoryPool.from_items(steady)
-    errors: list[BaseException] = []
-    selections = [0] * 3
-    done = threading.Event()
-
-    def allocate(number: int) -> None:
-        allocator = MemoryBudgetAllocator(WorkspaceConfig("default", max_total_tokens=400), history_limit=10)
-        for _ in range(300):
-            allocation = allocator.allocate("q", pool, current_time=NOW)
-            assert all(tier.used <= tier.budget for tier in allocation.tiers.values())
-            ids = [memory.memory_id for memory in allocation]
-            assert len(set(ids)) == len(ids)
-            assert all(memory.text.endswith(memory.memory_id) for memory in allocation)
-            selections[number] += sum(memory_id.startswith("steady") for memory_id in ids)
-
-    def change(number: int) -> None:
-        turn = 0
-        while not done.is_set():
-            turn += 1
-            memory_id = f"passing-{number}-{turn % 40}"
-            pool.add(item(memory_id, token_count=3, importance_score=turn % 7 / 7))
-            pool.update(memory_id, importance_score=0.5)
-            assert pool[memory_id].importance_score == 0.5
-            if turn % 3:
-                pool.remove(memory_id)
-            if turn % 10 == 0:
-                pool.compact()
-
-    def run(work: Any, number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
-
-    readers = [threading.Thread(target=run, args=(allocate, number)) for number in range(3)]
-    writers = [threading.Thread(target=run, args=(change, number)) for number in range(2)]
-    for thread in readers + writers:
-        thread.start()
-    for thread in readers:
-        thread.join()
-    done.set()
-    for thread in writers:
-        thread.join()
-    assert not errors
-    counts = {memory.memory_id: memory.access_count for memory in pool}
-    assert sum(count for memory_id, count in counts.items() if memory_id.startswith("steady")) == sum(
-        selections
-    )
-    assert set(pool.ids) - {None} == set(counts)
-    assert len(pool) == len(counts)
-
-
-# Against a dict
-
-
-class PoolAgainstDict(RuleBasedStateMachine):
-    """A pool does what a dict of items and a list of row numbers do."""
-
-    ids = st.sampled_from(["a", "b", "c", "é", "\ud800", "", "a" * 50])
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool = MemoryPool()
-        self.model: dict[str, MemoryItem] = {}
-        self.rows: list[str | None] = []
-        self.snapshots: list[tuple[PoolSnapshot, list[str | None]]] = []
-
-    @rule(drawn=strategies.memories(), memory_id=ids, user_id=st.sampled_from([None, "ada"]))
-    def add(self, drawn: dict[str, Any], memory_id: str, user_id: str | None) -> None:
-        memory = MemoryItem(**drawn | {"memory_id": memory_id, "user_id": user_id, "last_accessed": None})
-        if memory_id not in self.model:
-            self.rows.append(memory_id)
-        self.model[memory_id] = memory
-        assert self.pool.add(memory) == self.rows.index(memory_id)
-
-    @rule(memory_id=ids)
-    def remove(self, memory_id: str) -> None:
-        if self.model.pop(memory_id, None) is None:
-            with pytest.raises(UnknownMemoryError):
-                self.pool.remove(memory_id)
-            return
-        self.pool.remove(memory_id)
-        self.rows[self.rows.index(memory_id)] = None
-
-    @rule(memory_id=ids, text=strategies.texts, importance=strategies.scores)
-    def update(self, memory_id: str, text: str, importance: float) -> None:
-        if memory_id in self.model:
-            self.pool.update(memory_id, text=text, importance_score=importance)
-            self.model[memory_id].text = text
-            self.model[memory_id].importance_score = importance
-
-    @rule()
-    def compact(self) -> None:
-        kept = [row for row, memory_id in enumerate(self.rows) if memory_id is not None]
-        assert self.pool.compact() == kept
-        self.rows = [self.rows[row] for row in kept]
-
-    @rule()
-    def look(self) -> None:
-        self.snapshots.append((self.pool.snapshot(), list(self.rows)))
-
-    @rule(query=strategies.queries)
-    def allocate(self, query: str) -> None:
-        ordered = [self.model[memory_id] for memory_id in self.rows if memory_id is not None]
-        counted = {id(memory): memory.token_count for memory in ordered}
-        here = MemoryBudgetAllocator().allocate(query, self.pool, current_time=strategies.NOW)
-        there = MemoryBudgetAllocator().allocate(query, ordered, current_time=strategies.NOW)
-        assert comparable(here) == comparable(there)
-        for memory in ordered:
-            if not counted[id(memory)]:
-                memory.token_count = 0  # a pool writes no estimate back
-
-    @precondition(lambda self: self.snapshots)
-    @rule()
-    def snapshots_stay(self) -> None:
-        for snapshot, rows in self.snapshots:
-            assert (snapshot.ids, snapshot.rows) == (rows, len(rows))
-
-    @invariant()
-    def the_same(self) -> None:
-        assert self.pool.ids == self.rows
-        assert len(self.pool) == len(self.model)
-        found = {memory.memory_id: state(memory) for memory in self.pool}
-        assert found == {memory_id: state(memory) for memory_id, memory in self.model.items()}
-
-
-TestPoolAgainstDict = PoolAgainstDict.TestCase
