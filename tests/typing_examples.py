@@ -15,6 +15,7 @@ from memory_budget_allocator import (
     MemoryBudgetAllocator,
     MemoryBudgetError,
     MemoryItem,
+    MemoryPool,
     MemoryTier,
     QueryComplexity,
     WorkspaceConfig,
@@ -120,6 +121,22 @@ def promote() -> PromotionResult:
     return result
 
 
+def pool() -> MemoryPool:
+    """Resident memories."""
+    pool = MemoryPool.from_items(items())
+    pool.update(pool.ids[0] or "", text="new", tier=MemoryTier.RAG, importance_score=0.75)
+    snapshot = pool.snapshot()
+    assert_type(pool.get("nobody"), MemoryItem | None)
+    allocator = MemoryBudgetAllocator()
+    relevance = array("f", [0.5] * snapshot.rows)
+    allocation = allocator.allocate("q", snapshot, relevance=relevance, tiers=["rag"], user_id=None)
+    assert_type(allocation, Allocation)
+    allocator.allocate_memory_budget("q", pool, relevance={}, missing_relevance="exclude")
+    result = allocator.evaluate_promotion_demotion(pool, WorkspaceConfig("w"), relevance=relevance)
+    allocator.apply_tier_changes(pool, result)
+    return pool
+
+
 def configure() -> dict[str, WorkspaceConfig]:
     """Configuration."""
     try:
@@ -132,4 +149,5 @@ if __name__ == "__main__":
     allocate()
     columns()
     promote()
+    pool()
     configure()

@@ -24,6 +24,11 @@ pub const INTERRUPT_EVERY: usize = 1 << 16;
 const MOST_ROWS: usize = u32::MAX as usize;
 
 /// Resident memories: columns that stay, so that a query reads numbers alone.
+///
+/// Ids are unique. A memory keeps its row number (from 0, in the order of arrival) until `compact()`;
+/// removing one leaves a hole. What comes out are copies: only `add`, `update`, `remove` and
+/// `apply_tier_changes` change a pool, and an allocation the access count and the time of last access
+/// of what it selects. Thread-safe: an allocation sees one version of the rows and never waits.
 #[pyclass(frozen, weakref, module = "memory_budget_allocator")]
 pub struct MemoryPool {
     pool: Arc<MemoryRows>,
@@ -84,7 +89,7 @@ impl MemoryPool {
         Self { pool: Arc::new(MemoryRows::new()), users: Arc::new(Users::new(py)) }
     }
 
-    /// A pool of memories, in their order.
+    /// A pool of memories, in their order. Raises what `add_many` raises.
     #[classmethod]
     fn from_items(class: &Bound<'_, PyType>, items: &Bound<'_, PyAny>) -> PyResult<Self> {
         let pool = Self::new(class.py());
@@ -92,7 +97,13 @@ impl MemoryPool {
         Ok(pool)
     }
 
-    /// A pool of columns named as the fields of `MemoryItem`.
+    /// A pool of columns named as the fields of `MemoryItem`: sequences or one-dimensional buffers.
+    ///
+    /// `memory_id` and one of `token_count` and `text` are needed; `tier` (a name, or 0 to 3 in the
+    /// order of `MemoryTier`) is "working" by default, all else as `MemoryItem` has it. Times are
+    /// datetimes, datetime64, or integer microseconds since 1970 UTC.
+    ///
+    /// Raises `ArgumentTypeError` or `ArgumentValueError` naming the column and the row.
     #[classmethod]
     fn from_columns(class: &Bound<'_, PyType>, columns: &Bound<'_, PyAny>) -> PyResult<Self> {
         let pool = Self::new(class.py());
@@ -101,12 +112,18 @@ impl MemoryPool {
     }
 
     /// Adds a memory, or replaces the one with the same id, and gives its row number.
+    ///
+    /// Raises `ItemTypeError` or `ItemValueError` for an object that is no memory.
     fn add(&self, item: &Bound<'_, PyAny>) -> PyResult<u32> {
         let entry = pool_row::read(item, 0, &mut Classes::default(), &self.users)?;
         Ok(self.load(vec![entry])?[0])
     }
 
-    /// Adds memories as one step and gives their row numbers.
+    /// Adds memories as one step and gives their row numbers. Of an id that comes twice, the last one
+    /// stays.
+    ///
+    /// Raises `ItemTypeError` or `ItemValueError` naming the memory; nothing was added then, nor after
+    /// Ctrl-C.
     fn add_many(&self, items: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
         let items = door::copied(items, "items")?;
         let mut entries = Vec::with_capacity(items.len());
@@ -120,7 +137,11 @@ impl MemoryPool {
         self.load(entries)
     }
 
-    /// Changes the named fields of a memory.
+    /// Changes the named fields of a memory: any of `MemoryItem` but the id and the scores that every
+    /// call computes.
+    ///
+    /// Raises `UnknownMemoryError`, which is a `KeyError`; `ArgumentTypeError` for another field;
+    /// `ItemTypeError` or `ItemValueError` for a value that cannot be. Nothing has changed then.
     #[pyo3(signature = (memory_id, /, **changes))]
     fn update(
         &self,
@@ -157,7 +178,7 @@ impl MemoryPool {
         }
     }
 
-    /// Removes a memory; its row becomes a hole.
+    /// Removes a memory; its row becomes a hole. Raises `UnknownMemoryError`, a `KeyError`.
     fn remove(&self, memory_id: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = pool_row::exact(id_argument(memory_id)?)?;
         let known = self.find(&id)?.is_some();
@@ -169,7 +190,7 @@ impl MemoryPool {
         if removed { Ok(()) } else { Err(unknown(memory_id)) }
     }
 
-    /// A copy of a memory, or None.
+    /// A copy of a memory, or None where the pool has none of that id.
     fn get(&self, memory_id: &Bound<'_, PyAny>) -> PyResult<Option<MemoryItem>> {
         let py = memory_id.py();
         let found = self.find(memory_id)?;

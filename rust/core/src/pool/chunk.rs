@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::access::AccessColumn;
+use super::cost::{Cost, CostLimit, LARGER, LENGTH};
 use super::forward_decay::{DecayColumn, LARGEST};
 use super::number::Numbers;
 use crate::plan::count_equal;
@@ -25,51 +26,6 @@ const REMEMBERED: usize = 4;
 const TIER_BITS: u8 = 0x7F;
 const MARK: u8 = 0x80;
 const HOLE: u8 = TIER_BITS;
-
-/// The high bit of a cost says that it is a length; all other bits set say that the number is
-/// larger and stands beside the column.
-const LENGTH: u32 = 1 << 31;
-const LARGER: u32 = LENGTH - 1;
-
-/// What a row costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cost {
-    /// That many tokens.
-    Tokens(u64),
-    /// An estimate from that many code points, made anew for every call.
-    CodePoints(u64),
-}
-
-impl Cost {
-    /// In tokens, with that many tokens a code point.
-    #[must_use]
-    pub fn tokens(self, tokens_per_char: f64) -> u64 {
-        match self {
-            Self::Tokens(tokens) => tokens,
-            Self::CodePoints(code_points) => estimate(code_points, tokens_per_char),
-        }
-    }
-}
-
-/// A number of tokens as limits of what the column of costs holds.
-#[derive(Clone, Copy)]
-pub(super) struct CostLimit {
-    tokens: u32,
-    code_points: u32,
-}
-
-impl CostLimit {
-    /// Nothing that costs `most` tokens or less lies above it; some of what costs more may not.
-    pub fn new(most: u64, tokens_per_char: f64) -> Self {
-        let small = |number: u64| u32::try_from(number).unwrap_or(LARGER).min(LARGER);
-        // int(length * factor) <= most means length * factor < most + 1 but for rounding; the margin
-        // is far larger. A factor of zero has no limit.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
-        let code_points = ((most as f64 + 1.0) / tokens_per_char * 1.000_001) as u64;
-        let code_points = if most == 0 { 0 } else { code_points.saturating_add(2) };
-        Self { tokens: small(most), code_points: LENGTH | small(code_points) }
-    }
-}
 
 /// The numbers of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -365,9 +321,7 @@ impl<P, E> Chunk<P, E> {
     /// Flags with 1 the rows from `at` that may cost as little as the limit, with 0 all others.
     pub fn may_cost(&self, at: usize, limit: CostLimit, flags: &mut [u8]) {
         for (flag, &cost) in flags.iter_mut().zip(&self.costs[at..]) {
-            let by_tokens = u8::from(cost <= limit.tokens);
-            let by_length = u8::from(cost >= LENGTH) & u8::from(cost <= limit.code_points);
-            *flag = by_tokens | by_length;
+            *flag = u8::from(limit.admits(cost));
         }
     }
 

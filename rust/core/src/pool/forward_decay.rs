@@ -16,18 +16,18 @@
 //! * freshness carries the rounding of the row's weight, of the call's factor and of the product:
 //!   3 u. Both exponentials are computed in `f64`. Where the row's weight is a normal `f32`, its
 //!   exponent is below 88 in magnitude and that of the call below [`FARTHEST`], and an exponent of
-//!   at most 120, off by some 4 * 2^-53 of itself, moves `exp` by less than 2^-43. The formula's own
+//!   at most 120, off by some 5 * 2^-53 of itself, moves `exp` by less than 2^-43. The formula's own
 //!   rounding is of that size. Clamping brings two numbers no further apart. Then the rounding of
 //!   the weight, of the product and of one sum: 6 u and 2^-42 altogether;
 //! * a row's weight too small for a normal `f32` is off by at most 2^-150 and a weight of zero
 //!   stands for less than 2^-150, times a factor of at most exp(27) < 2^39;
-//! * a weight of the formula too small for a normal `f32` is off by 2^-126 at most.
+//! * a weight of the formula or a component too small for a normal `f32` is off by 2^-126 at most.
 //!
-//! With weights w and components within their reach R the sum is thus off by less than
-//! `6 u (w_r R_r + w_i R_i + w_f)`, terms of second order and 2^-100. [`Formula::error_bound`] says
-//! 16 u, and u more for rows that are scored exactly and rounded to `f32` (0..=1). Both sums are then
-//! clamped to 0..=1, which brings them no further apart: `score <= approximate + bound`, as a ranking
-//! promises.
+//! With weights w and components within their reach R, all at most [`LARGEST`], the sum is thus off
+//! by less than `6 u (w_r R_r + w_i R_i + w_f)`, terms of second order and 2^-90.
+//! [`Formula::error_bound`] says 16 u, and u more, which also covers rows that are scored exactly and
+//! rounded to `f32` (0..=1). Both sums are then clamped to 0..=1, which brings them no further apart:
+//! `score <= approximate + bound`, as a ranking promises.
 
 use super::chunk::with_room;
 use crate::decay::{HALVING, NO_TIME, age_hours_signed};

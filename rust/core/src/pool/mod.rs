@@ -21,6 +21,7 @@
 
 mod access;
 mod chunk;
+mod cost;
 mod draft;
 mod forward_decay;
 mod number;
@@ -34,7 +35,8 @@ use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 
 pub use access::{Access, Cells, Moved};
-pub use chunk::{Cost, Row};
+pub use chunk::Row;
+pub use cost::Cost;
 pub use draft::{Draft, Entry};
 pub use query::{Evaluation, Missing, PoolPlan, Query, Relevance};
 pub use snapshot::{Snapshot, SnapshotIndex};

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::chunk::{CHUNK, Chunk, CostLimit};
+use super::chunk::{CHUNK, Chunk};
+use super::cost::CostLimit;
 use super::forward_decay::{DecayColumn, Formula, LARGEST, Reach};
 use super::query::Query;
 use super::snapshot::Snapshot;
