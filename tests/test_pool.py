@@ -210,12 +210,6 @@ def test_what_an_allocation_refuses(arguments: dict[str, Any], error: type[Excep
     assert not allocator.allocation_history
 
 
-def test_lists_have_no_use_for_a_pools_arguments() -> None:
-    for name, value in {"relevance": {}, "relevance_version": 1, "user_id": "u", "tiers": []}.items():
-        with pytest.raises(ArgumentTypeError, match=f"{name} is for a MemoryPool"):
-            MemoryBudgetAllocator().allocate("q", [], **{name: value})  # type: ignore[arg-type]
-
-
 def test_columns() -> None:
     moments = [NOW, None]
     columns: dict[str, Any] = {

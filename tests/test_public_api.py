@@ -16,14 +16,14 @@ from memory_budget_allocator import _core
 PACKAGE = Path(memory_budget_allocator.__file__).parent
 
 PUBLIC_NAMES = """
-    Allocation AllocationAverages AllocationLogEntry AllocationResult AllocationStatistics
-    ArgumentTypeError ArgumentValueError ArrowArrayExport ArrowStreamExport BudgetSummary Columns
-    ComplexityAnalysis ComplexityContribution ComplexityRules ConfigurationError
-    ConfigurationNotFoundError ConfigurationTypeError ItemTypeError ItemValueError LoggedMemory
-    LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryPool MemoryTier
-    PoolSnapshot PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange
-    TierChangeOutcome TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange
-    WorkspaceConfig __version__
+    Allocation AllocationAverages AllocationLogEntry AllocationOptions AllocationResult
+    AllocationStatistics ArgumentTypeError ArgumentValueError ArrowArrayExport ArrowStreamExport
+    BudgetSummary Columns ComplexityAnalysis ComplexityContribution ComplexityRules
+    ConfigurationError ConfigurationNotFoundError ConfigurationTypeError ItemTypeError
+    ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
+    MemoryLike MemoryPool MemoryTier PoolSnapshot PromotionResult QueryComplexity SelectedMemory
+    TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics
+    UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

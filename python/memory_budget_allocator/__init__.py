@@ -27,6 +27,7 @@ from memory_budget_allocator.errors import (
 )
 from memory_budget_allocator.item_face import MemoryItem
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
 from memory_budget_allocator.results import (
     AllocationAverages,
@@ -53,6 +54,7 @@ __all__ = [
     "Allocation",
     "AllocationAverages",
     "AllocationLogEntry",
+    "AllocationOptions",
     "AllocationResult",
     "AllocationStatistics",
     "ArgumentTypeError",

@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.protocols import Columns, MemoryLike
 from memory_budget_allocator.results import (
     AllocationAverages,
@@ -17,7 +18,6 @@ from memory_budget_allocator.results import (
     ComplexityAnalysis,
     ConfigScope,
     LevelName,
-    MissingRelevance,
     PromotionResult,
     TierName,
     TierStatistics,
@@ -171,39 +171,22 @@ class Journal:
     def statistics(self, workspace_id: str | None, since_us: int | None) -> tuple[_Sums, bool]: ...
     def __len__(self) -> int: ...
 
-def allocate(
-    query: str,
-    memories: Iterable[MemoryLike] | Columns,
-    config: WorkspaceConfig,
-    scanner: ComplexityScanner,
-    context: Mapping[str, Any] | None,
-    workspace_id: str,
-    project_id: str | None,
-    config_scope: ConfigScope,
-    now_us: int,
-    journal: Journal,
-    clock_ns: Callable[[], int],
-    started_ns: int,
-) -> Allocation: ...
-def allocate_from_pool(
-    query: str,
-    pool: MemoryPool | PoolSnapshot,
-    config: WorkspaceConfig,
-    scanner: ComplexityScanner,
-    context: Mapping[str, Any] | None,
-    workspace_id: str,
-    project_id: str | None,
-    config_scope: ConfigScope,
-    now_us: int,
-    journal: Journal,
-    clock_ns: Callable[[], int],
-    started_ns: int,
-    relevance: Mapping[str, float] | Buffer | None,
-    relevance_version: int | None,
-    user_id: str | None,
-    tiers: Iterable[MemoryTier | str] | None,
-    missing_relevance: MissingRelevance,
-) -> Allocation: ...
+@final
+class Engine:
+    def __new__(cls, scanner: ComplexityScanner, journal: Journal, clock_ns: Callable[[], int]) -> Self: ...
+    def allocate(
+        self,
+        query: str,
+        memories: Iterable[MemoryLike] | Columns | MemoryPool | PoolSnapshot,
+        workspace_id: str,
+        project_id: str | None,
+        context: Mapping[str, Any] | None,
+        resolved: tuple[WorkspaceConfig, ConfigScope],
+        now_us: int,
+        options: AllocationOptions,
+        /,
+    ) -> Allocation: ...
+
 def calculate_score(
     item: MemoryLike, config: WorkspaceConfig, now_us: int
 ) -> tuple[float, tuple[str, str] | None]: ...
@@ -211,18 +194,12 @@ def check_complexity_rules(rules: ComplexityRules) -> None: ...
 def check_tier_order(tier_order: Iterable[MemoryTier | str]) -> tuple[MemoryTier, ...]: ...
 def check_workspace(config: WorkspaceConfig) -> None: ...
 def epoch_microseconds(current_time: datetime) -> int: ...
-def evaluate_pool_promotions(
-    pool: MemoryPool | PoolSnapshot,
+def evaluate_promotions(
+    items: Iterable[MemoryLike] | MemoryPool | PoolSnapshot,
     config: WorkspaceConfig,
     tier_order: Iterable[MemoryTier],
     now_us: int,
     relevance: Mapping[str, float] | Buffer | None,
-) -> PromotionResult: ...
-def evaluate_promotions(
-    items: Iterable[MemoryLike],
-    config: WorkspaceConfig,
-    tier_order: Iterable[MemoryTier],
-    now_us: int,
 ) -> PromotionResult: ...
 def isoformat(microseconds: int) -> str: ...
 def restore_item(item_class: type[_Item], fields: tuple[object, ...]) -> _Item: ...

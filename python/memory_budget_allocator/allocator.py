@@ -8,12 +8,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator import _core
-from memory_budget_allocator._core import MemoryPool, PoolSnapshot
 from memory_budget_allocator.arguments import (
     check_config,
     check_history_limit,
     now_us,
-    refuse_pool_arguments,
     require_text,
     window_us,
 )
@@ -27,11 +25,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
     from datetime import datetime
+    from typing import Unpack
 
     from typing_extensions import Buffer
 
-    from memory_budget_allocator._core import Allocation
+    from memory_budget_allocator._core import Allocation, MemoryPool, PoolSnapshot
     from memory_budget_allocator.levels import QueryComplexity
+    from memory_budget_allocator.options import AllocationOptions
     from memory_budget_allocator.protocols import Columns, MemoryLike
     from memory_budget_allocator.results import (
         AllocationLogEntry,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         AllocationStatistics,
         ComplexityAnalysis,
         ConfigScope,
-        MissingRelevance,
         PromotionResult,
         TierChangeOutcome,
     )
@@ -101,6 +100,7 @@ class MemoryBudgetAllocator:
         self._tier_order = _core.check_tier_order(tier_order)
         self._history_limit = check_history_limit(history_limit)
         self._journal = _core.Journal(self._history_limit)
+        self._engine = _core.Engine(self._scanner, self._journal, time.perf_counter_ns)
         self._unknown_workspaces: dict[str, object] = {}
         if default_config is not None:
             check_config(default_config, "default_config")
@@ -259,11 +259,7 @@ class MemoryBudgetAllocator:
         *,
         project_id: str | None = None,
         current_time: datetime | None = None,
-        relevance: Mapping[str, float] | Buffer | None = None,
-        relevance_version: int | None = None,
-        missing_relevance: MissingRelevance = "zero",
-        user_id: str | None = None,
-        tiers: Iterable[MemoryTier | str] | None = None,
+        **options: Unpack[AllocationOptions],
     ) -> Allocation:
         """Select memories for a query: per tier the best that fit its budget.
 
@@ -281,18 +277,7 @@ class MemoryBudgetAllocator:
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
-
-        The others are for pools alone:
-
-        Args:
-            relevance: one float32 or float64 a row of the pool (a NumPy array, an `array.array`, any
-                contiguous buffer), which nobody may change during the call; or a mapping from ids to
-                numbers; None for what is stored with the rows.
-            relevance_version: the `version` of the pool that the relevance was made for.
-            missing_relevance: what memories get that a mapping leaves out: "zero" relevance, or
-                "exclude" to leave them out.
-            user_id: only memories of that user; None for all.
-            tiers: only memories of these tiers; None for all.
+            options: `AllocationOptions` says what there is; all of today are for pools alone.
 
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
@@ -306,50 +291,16 @@ class MemoryBudgetAllocator:
             ConfigurationError: the configuration cannot be used.
             In every case nothing has changed.
         """
-        started = time.perf_counter_ns()
-        config, scope = self.resolve_config(workspace_id, project_id)
-        if isinstance(available_memories, (MemoryPool, PoolSnapshot)):
-            allocation = _core.allocate_from_pool(
-                query,
-                available_memories,
-                config,
-                self._scanner,
-                context,
-                workspace_id,
-                project_id,
-                scope,
-                now_us(current_time),
-                self._journal,
-                time.perf_counter_ns,
-                started,
-                relevance,
-                relevance_version,
-                user_id,
-                tiers,
-                missing_relevance,
-            )
-        else:
-            if (
-                relevance is not None
-                or relevance_version is not None
-                or user_id is not None
-                or tiers is not None
-            ):
-                refuse_pool_arguments(relevance, relevance_version, user_id, tiers)
-            allocation = _core.allocate(
-                query,
-                available_memories,
-                config,
-                self._scanner,
-                context,
-                workspace_id,
-                project_id,
-                scope,
-                now_us(current_time),
-                self._journal,
-                time.perf_counter_ns,
-                started,
-            )
+        allocation = self._engine.allocate(
+            query,
+            available_memories,
+            workspace_id,
+            project_id,
+            context,
+            self.resolve_config(workspace_id, project_id),
+            now_us(current_time),
+            options,
+        )
         if allocation.non_finite is not None:
             count, memory_id, field = allocation.non_finite
             _report_non_finite(count, memory_id, field)
@@ -366,11 +317,7 @@ class MemoryBudgetAllocator:
         *,
         project_id: str | None = None,
         current_time: datetime | None = None,
-        relevance: Mapping[str, float] | Buffer | None = None,
-        relevance_version: int | None = None,
-        missing_relevance: MissingRelevance = "zero",
-        user_id: str | None = None,
-        tiers: Iterable[MemoryTier | str] | None = None,
+        **options: Unpack[AllocationOptions],
     ) -> AllocationResult:
         """As `allocate`, as a plain JSON-serialisable dict."""
         return self.allocate(
@@ -380,11 +327,7 @@ class MemoryBudgetAllocator:
             context,
             project_id=project_id,
             current_time=current_time,
-            relevance=relevance,
-            relevance_version=relevance_version,
-            missing_relevance=missing_relevance,
-            user_id=user_id,
-            tiers=tiers,
+            **options,
         ).to_dict()
 
     # Promotion and demotion
@@ -410,13 +353,7 @@ class MemoryBudgetAllocator:
         Raises:
             ItemTypeError, ItemValueError, ConfigurationError: as `allocate`; nothing has changed.
         """
-        if isinstance(items, (MemoryPool, PoolSnapshot)):
-            return _core.evaluate_pool_promotions(
-                items, config, self._tier_order, now_us(current_time), relevance
-            )
-        if relevance is not None:
-            refuse_pool_arguments(relevance, None, None, None)
-        return _core.evaluate_promotions(items, config, self._tier_order, now_us(current_time))
+        return _core.evaluate_promotions(items, config, self._tier_order, now_us(current_time), relevance)
 
     def apply_tier_changes(
         self, items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult

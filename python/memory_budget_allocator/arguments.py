@@ -23,7 +23,6 @@ __all__ = [
     "check_config",
     "check_history_limit",
     "now_us",
-    "refuse_pool_arguments",
     "require_text",
     "window_us",
 ]
@@ -69,16 +68,6 @@ def require_text(name: str, value: object) -> None:
     """Refuse anything but a str."""
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{name} must be a str, got {shown(value)}")
-
-
-def refuse_pool_arguments(relevance: object, version: object, user_id: object, tiers: object) -> None:
-    """Say which argument only a pool can follow."""
-    given = {"relevance": relevance, "relevance_version": version, "user_id": user_id, "tiers": tiers}
-    for name, value in given.items():
-        if value is not None:
-            raise ArgumentTypeError(
-                f"{name} is for a MemoryPool or a snapshot of one; other memories carry their own fields"
-            )
 
 
 def check_config(config: object, argument: str) -> None:

@@ -27,7 +27,6 @@ __all__ = [
 TierName = Literal["working", "project", "long_term", "rag"]
 LevelName = Literal["simple", "medium", "complex", "expert"]
 ConfigScope = Literal["project", "workspace", "default"]
-MissingRelevance = Literal["zero", "exclude"]
 
 
 class BudgetSummary(TypedDict):

@@ -4,18 +4,20 @@
 //! columns, the core decides, and the effects are written back in one step.
 
 mod allocation;
-mod allocator;
 mod arrow;
 mod call;
 mod columns;
 mod complexity;
 mod datetime;
 mod door;
+mod engine;
 mod errors;
 mod fields;
 mod gateway;
 mod item;
+mod item_allocation;
 mod journal;
+mod options;
 mod pool;
 mod pool_allocation;
 mod pool_columns;
@@ -23,6 +25,7 @@ mod pool_row;
 mod promotion;
 mod record;
 mod relevance;
+mod score;
 mod table;
 mod token_mark;
 mod vocabulary;
@@ -34,11 +37,11 @@ mod _core {
     #[pymodule_export]
     use crate::allocation::{Allocation, TierAllocation};
     #[pymodule_export]
-    use crate::allocator::{allocate, calculate_score};
-    #[pymodule_export]
     use crate::complexity::{ComplexityScanner, check_complexity_rules};
     #[pymodule_export]
     use crate::datetime::{epoch_microseconds, utc_isoformat};
+    #[pymodule_export]
+    use crate::engine::Engine;
     #[pymodule_export]
     use crate::item::MemoryItem;
     #[pymodule_export]
@@ -48,9 +51,9 @@ mod _core {
     #[pymodule_export]
     use crate::pool::{MemoryPool, PoolSnapshot};
     #[pymodule_export]
-    use crate::pool_allocation::{allocate_from_pool, evaluate_pool_promotions};
-    #[pymodule_export]
     use crate::promotion::{check_tier_order, evaluate_promotions};
+    #[pymodule_export]
+    use crate::score::calculate_score;
     #[pymodule_export]
     use crate::workspace::{check_workspace, tier_budget};
 
@@ -75,6 +78,6 @@ const _: () = {
     }
     assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
-    assert!(fits::<complexity::ComplexityScanner>());
+    assert!(fits::<complexity::ComplexityScanner>() && fits::<engine::Engine>());
     assert!(fits::<pool::MemoryPool>() && fits::<pool::PoolSnapshot>());
 };

@@ -2,71 +2,33 @@
 
 use memory_budget_core::complexity::Level;
 use memory_budget_core::pool::{Access, Evaluation, Missing, Moved, Query};
-use memory_budget_core::promotion::Move;
+use memory_budget_core::promotion::{Ladder, Move};
+use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::allocation::{Allocation, Holder};
+use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
-use crate::complexity::ComplexityScanner;
 use crate::datetime;
 use crate::errors::Refusal;
 use crate::gateway;
 use crate::item::preview_of;
-use crate::journal::Journal;
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
-use crate::promotion::{Recommendations, ladder, tiers as tier_list};
+use crate::promotion::{Recommendations, tiers as tier_list};
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
-use crate::workspace;
 
-/// Allocates token budgets over the memories of a pool or of a snapshot of one.
-///
-/// As `allocate`; `relevance` is one number a row, or a mapping from ids; without it, what is stored
-/// with the rows. Of the selected memories alone, accesses and the time of the last one are written.
-#[pyfunction]
-#[expect(clippy::too_many_arguments)]
-pub fn allocate_from_pool<'py>(
-    query: &Bound<'py, PyAny>,
-    pool: &Bound<'py, PyAny>,
-    config: &Bound<'py, PyAny>,
-    scanner: &Bound<'py, ComplexityScanner>,
-    context: Option<&Bound<'py, PyAny>>,
-    workspace_id: &Bound<'py, PyString>,
-    project_id: Option<&Bound<'py, PyString>>,
-    config_scope: &Bound<'py, PyString>,
-    now_us: i64,
-    journal: &Bound<'py, Journal>,
-    clock_ns: &Bound<'py, PyAny>,
-    started_ns: u64,
-    relevance: Option<&Bound<'py, PyAny>>,
-    relevance_version: Option<&Bound<'py, PyAny>>,
-    user_id: Option<&Bound<'py, PyAny>>,
-    tiers: Option<&Bound<'py, PyAny>>,
-    missing_relevance: &Bound<'py, PyAny>,
-) -> PyResult<Allocation> {
-    let py = query.py();
-    let call = Call::read(
-        query,
-        config,
-        scanner,
-        context,
-        workspace_id,
-        project_id,
-        config_scope,
-        now_us,
-        journal,
-        clock_ns,
-        started_ns,
-    )?;
-    let missing = missing(missing_relevance)?;
-    let version = relevance_version.map(version).transpose()?;
-    let wanted_tiers = wanted_tiers(tiers)?;
-    let resident = Resident::of(pool, "available_memories")?;
-    let (view, given) = relevance::read(&resident, relevance, version, missing)?;
-    let user = user_id.map(|user| user_number(&view, user)).transpose()?;
+/// Decides over the rows of a pool. Of the selected memories alone, accesses and the time of the last
+/// one are written.
+pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyResult<Outcome> {
+    let (options, now_us) = (&call.options, call.now_us);
+    let missing = options.missing_relevance.as_ref().map_or(Ok(Missing::Zero), missing)?;
+    let version = options.relevance_version.as_ref().map(version).transpose()?;
+    let wanted_tiers = wanted_tiers(options.tiers.as_ref())?;
+    let (view, given) = relevance::read(pool, options.relevance.as_ref(), version, missing)?;
+    let user = options.user_id.as_ref().map(|user| user_number(&view, user)).transpose()?;
     let planned = given.with(|relevance| {
         let query = Query {
             relevance,
@@ -97,7 +59,7 @@ pub fn allocate_from_pool<'py>(
         let row = u32::try_from(found.first_index).unwrap_or(u32::MAX);
         (found.count, view.id(py, row), found.first_field)
     });
-    Ok(call.conclude(Outcome { plan, entries, holder: Holder::Pool(view), non_finite }))
+    Ok(Outcome { plan, entries, holder: Holder::Pool(view), non_finite })
 }
 
 fn missing(value: &Bound<'_, PyAny>) -> PyResult<Missing> {
@@ -156,19 +118,15 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
 }
 
 /// Scores the memories of a pool, computes and writes their promotion scores, and recommends moves.
-#[pyfunction]
-pub fn evaluate_pool_promotions<'py>(
-    pool: &Bound<'py, PyAny>,
-    config: &Bound<'py, PyAny>,
-    tier_order: &Bound<'py, PyAny>,
+pub fn evaluate_promotions<'py>(
+    py: Python<'py>,
+    pool: &Resident<'_, 'py>,
+    settings: &Settings,
+    ladder: Ladder,
     now_us: i64,
     relevance: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let py = pool.py();
-    let settings = workspace::settings(config)?;
-    let ladder = ladder(&tier_list(tier_order, "tier_order")?)?;
-    let resident = Resident::of(pool, "items")?;
-    let (view, given) = relevance::read(&resident, relevance, None, Missing::Zero)?;
+    let (view, given) = relevance::read(pool, relevance, None, Missing::Zero)?;
     let rows = &*view.rows;
     let evaluate = |access: &(dyn Fn(u32) -> Access + Sync)| {
         let (mut scores, mut moves) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -179,7 +137,7 @@ pub fn evaluate_pool_promotions<'py>(
             }
         };
         given.with(|relevance| {
-            let query = Query { relevance, ..Query::new(&settings, Level::Medium, now_us) };
+            let query = Query { relevance, ..Query::new(settings, Level::Medium, now_us) };
             query.evaluate(rows, ladder, access, visit);
         });
         (scores, moves)
@@ -197,7 +155,7 @@ pub fn evaluate_pool_promotions<'py>(
         None => evaluate(&|row| Python::attach(|py| view.access(py, row))),
     };
     py.check_signals()?;
-    let mut recommendations = Recommendations::new(py, &settings);
+    let mut recommendations = Recommendations::new(py, settings);
     for (position, Evaluation { row, record, score, step }) in moves.iter().enumerate() {
         if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
             gateway::pause(py)?;

@@ -1,4 +1,4 @@
-//! Recommending tier changes for a list of memories.
+//! Recommending tier changes.
 
 use memory_budget_core::promotion::{Ladder, Move, Record, promotion_score, recommend};
 use memory_budget_core::score::finite_or_zero;
@@ -13,7 +13,9 @@ use crate::door::{self, Classes, ForeignReader, ForeignWriter};
 use crate::errors::{ArgumentValueError, Refusal};
 use crate::fields;
 use crate::item::{Field, MemoryItem};
-use crate::{vocabulary, workspace};
+use crate::options::refuse_pool_option;
+use crate::relevance::Resident;
+use crate::{pool_allocation, vocabulary, workspace};
 
 enum Source<'a, 'py> {
     Own(&'a MemoryItem),
@@ -29,17 +31,38 @@ struct Row<'a, 'py> {
 
 /// Computes promotion scores, writes them to the items and recommends moves of one step.
 ///
-/// `tier_order` names the tiers from lowest to highest. Does not rescore and moves nothing.
+/// `items` are memories, or a pool or a snapshot of one: then `relevance` is as for an allocation, and
+/// they are scored first. `tier_order` names the tiers from lowest to highest. Moves nothing.
 #[pyfunction]
 pub fn evaluate_promotions<'py>(
     items: &Bound<'py, PyAny>,
     config: &Bound<'py, PyAny>,
     tier_order: &Bound<'py, PyAny>,
     now_us: i64,
+    relevance: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = items.py();
+    let pool = Resident::of(items);
+    if pool.is_none() {
+        refuse_pool_option("relevance", relevance)?;
+    }
     let settings = workspace::settings(config)?;
     let ladder = ladder(&tiers(tier_order, "tier_order")?)?;
+    match pool {
+        Some(pool) => {
+            pool_allocation::evaluate_promotions(py, &pool, &settings, ladder, now_us, relevance)
+        }
+        None => evaluate_items(items, &settings, ladder, now_us),
+    }
+}
+
+fn evaluate_items<'py>(
+    items: &Bound<'py, PyAny>,
+    settings: &Settings,
+    ladder: Ladder,
+    now_us: i64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = items.py();
     let items = door::copied(items, "items")?;
     let mut classes = Classes::default();
     let mut rows = Vec::with_capacity(items.len());
@@ -54,7 +77,7 @@ pub fn evaluate_promotions<'py>(
         rows.push(Row { source, memory_id, record, score });
     }
     py.check_signals()?;
-    let result = describe(py, &rows, &settings, ladder, now_us)?;
+    let result = describe(py, &rows, settings, ladder, now_us)?;
     write(&rows)?;
     Ok(result)
 }

@@ -5,7 +5,7 @@ use pyo3::buffer::{Element, PyBuffer};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
-use crate::errors::{ArgumentTypeError, ArgumentValueError, Refusal, shown, shown_with_type};
+use crate::errors::{ArgumentTypeError, ArgumentValueError, shown, shown_with_type};
 use crate::fields;
 use crate::pool::{MemoryPool, PoolSnapshot};
 use crate::pool_row::{self, View};
@@ -20,17 +20,10 @@ pub enum Resident<'a, 'py> {
 }
 
 impl<'a, 'py> Resident<'a, 'py> {
-    pub fn of(argument: &'a Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
-        if let Ok(pool) = argument.cast::<MemoryPool>() {
-            return Ok(Self::Live(pool));
-        }
-        argument.cast::<PoolSnapshot>().map(Self::Fixed).map_err(|_| {
-            Refusal::of_type("a MemoryPool or a PoolSnapshot").for_argument(
-                argument.py(),
-                name,
-                argument,
-            )
-        })
+    /// None if it is neither.
+    pub fn of(argument: &'a Bound<'py, PyAny>) -> Option<Self> {
+        let pool = argument.cast::<MemoryPool>().ok().map(Self::Live);
+        pool.or_else(|| argument.cast::<PoolSnapshot>().ok().map(Self::Fixed))
     }
 }
 

@@ -22,10 +22,8 @@ mod tiers;
 use std::borrow::Cow;
 
 use memory_budget_core::candidates::Candidates;
-use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::plan::plan;
-use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::intern;
@@ -33,7 +31,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use crate::allocation::Holder;
-use crate::call::Outcome;
+use crate::call::{Call, Outcome};
 use crate::datetime;
 use crate::door::TokenEstimate;
 use crate::errors::ArgumentValueError;
@@ -182,13 +180,8 @@ fn created(timestamp_us: i64) -> Created {
 }
 
 /// Decides over columns.
-pub fn allocate(
-    columns: &Bound<'_, PyAny>,
-    settings: &Settings,
-    estimate: TokenEstimate,
-    level: Level,
-    now_us: i64,
-) -> PyResult<Outcome> {
+pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
+    let &Call { ref settings, estimate, level, now_us, .. } = call;
     let py = columns.py();
     let source = Source::of(columns)?;
     let table = Table::read(&source, estimate)?;

@@ -1,83 +1,27 @@
-//! One allocation: a door is chosen; the one for lists of memories reads, decides and writes here.
+//! Allocating over a list of memories: everything is read, then decided, then written.
 
 use std::collections::HashMap;
 
-use memory_budget_core::complexity::Level;
-use memory_budget_core::decay::{self, NO_TIME};
+use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::plan::{Plan, plan};
-use memory_budget_core::score::{Scores, combined, finite_or_zero};
-use memory_budget_core::settings::Settings;
+use memory_budget_core::score::Scores;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::allocation::{Allocation, Holder};
+use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
-use crate::columns;
-use crate::complexity::ComplexityScanner;
 use crate::datetime;
-use crate::door::{
-    self, Classes, ForeignReader, ForeignWriter, PendingCount, Snapshot, Source, TokenEstimate,
-};
+use crate::door::{self, ForeignWriter, PendingCount, Snapshot, Source};
 use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
 use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
-use crate::journal::Journal;
 use crate::record::{Created, Entry};
 use crate::token_mark::{Counter, TokenWord};
-use crate::workspace;
 
-/// Allocates token budgets over `memories` for `query`.
-///
-/// `config` is read and checked once; `config_scope` says where it came from; `now_us` is the time
-/// of the call in microseconds since 1970 UTC. Everything is read before anything is written; on
-/// an error nothing has changed. The allocation is noted in `journal` before the interpreter can run
-/// anything else, with the time that `clock_ns()` says has passed since `started_ns`.
-#[pyfunction]
-#[expect(clippy::too_many_arguments)]
-pub fn allocate<'py>(
-    query: &Bound<'py, PyAny>,
-    memories: &Bound<'py, PyAny>,
-    config: &Bound<'py, PyAny>,
-    scanner: &Bound<'py, ComplexityScanner>,
-    context: Option<&Bound<'py, PyAny>>,
-    workspace_id: &Bound<'py, PyString>,
-    project_id: Option<&Bound<'py, PyString>>,
-    config_scope: &Bound<'py, PyString>,
-    now_us: i64,
-    journal: &Bound<'py, Journal>,
-    clock_ns: &Bound<'py, PyAny>,
-    started_ns: u64,
-) -> PyResult<Allocation> {
-    let call = Call::read(
-        query,
-        config,
-        scanner,
-        context,
-        workspace_id,
-        project_id,
-        config_scope,
-        now_us,
-        journal,
-        clock_ns,
-        started_ns,
-    )?;
-    let (settings, estimate, level) = (&call.settings, call.estimate, call.level);
-    let outcome = if columns::are_columns(memories)? {
-        columns::allocate(memories, settings, estimate, level, now_us)?
-    } else {
-        allocate_items(memories, settings, estimate, level, now_us)?
-    };
-    Ok(call.conclude(outcome))
-}
-
-fn allocate_items(
-    memories: &Bound<'_, PyAny>,
-    settings: &Settings,
-    estimate: TokenEstimate,
-    level: Level,
-    now_us: i64,
-) -> PyResult<Outcome> {
+/// Decides over a list of memories and writes the effects back.
+pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
+    let &Call { ref settings, estimate, level, now_us, .. } = call;
     let py = memories.py();
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
@@ -316,51 +260,4 @@ fn write_foreign<'a, 'py>(
         writer.set(object, id, Field::LastAccessed, now.clone_ref(py))?;
     }
     Ok(accesses)
-}
-
-/// Id of a memory and the field of it that was not finite.
-type ZeroedComponent<'py> = (Bound<'py, PyString>, &'static str);
-
-/// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
-///
-/// Returns the combined score and, where a component was NaN or infinite and counted as 0.0, the
-/// memory's id and the field.
-#[pyfunction]
-pub fn calculate_score<'py>(
-    item: &Bound<'py, PyAny>,
-    config: &Bound<'py, PyAny>,
-    now_us: i64,
-) -> PyResult<(f64, Option<ZeroedComponent<'py>>)> {
-    let py = item.py();
-    let settings = workspace::scoring(config)?;
-    let score = |timestamp_us, relevance: f64, importance: f64| {
-        let half_life = settings.freshness_half_life_hours;
-        let freshness = decay::freshness(timestamp_us, now_us, half_life);
-        let zeroed = [(relevance, "relevance_score"), (importance, "importance_score")]
-            .into_iter()
-            .find_map(|(component, field)| (!component.is_finite()).then_some(field));
-        let (relevance, importance) = (finite_or_zero(relevance), finite_or_zero(importance));
-        (freshness, combined(relevance, importance, freshness, settings.weights), zeroed)
-    };
-    if let Some(own) = Classes::default().own(item.as_borrowed())? {
-        let (freshness, combined, zeroed) =
-            score(own.timestamp_us(), own.relevance.load(), own.importance.load());
-        own.freshness.store(freshness);
-        own.combined.store(combined);
-        return Ok((combined, zeroed.map(|field| (own.id(py), field))));
-    }
-    let reader = ForeignReader::new(item, 0)?;
-    let (freshness, combined, zeroed) = score(
-        reader.time(Field::Timestamp)?,
-        reader.field(Field::RelevanceScore, fields::number)?,
-        reader.field(Field::ImportanceScore, fields::number)?,
-    );
-    let mut writer = ForeignWriter::default();
-    let written = writer
-        .set(item, &reader.memory_id, Field::FreshnessScore, freshness)
-        .and_then(|()| writer.set(item, &reader.memory_id, Field::CombinedScore, combined));
-    if written.is_err() {
-        writer.undo();
-    }
-    written.map(|()| (combined, zeroed.map(|field| (reader.memory_id.clone(), field))))
 }

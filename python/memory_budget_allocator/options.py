@@ -1,0 +1,37 @@
+"""What a caller may ask of one allocation, by keyword."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from typing_extensions import Buffer
+
+    from memory_budget_allocator.levels import MemoryTier
+
+__all__ = ["AllocationOptions", "MissingRelevance"]
+
+MissingRelevance = Literal["zero", "exclude"]
+
+
+class AllocationOptions(TypedDict, total=False):
+    """Keyword options of `MemoryBudgetAllocator.allocate`; None is the same as left out.
+
+    All of these are for a `MemoryPool` or a snapshot of one alone: other memories carry their own fields.
+    """
+
+    relevance: Mapping[str, float] | Buffer | None
+    """One float32 or float64 a row of the pool (a NumPy array, an `array.array`, any contiguous
+    buffer), which nobody may change during the call; or a mapping from ids to numbers; None for what is
+    stored with the rows."""
+    relevance_version: int | None
+    """The `version` of the pool that the relevance was made for; another one is an error."""
+    missing_relevance: MissingRelevance | None
+    """What memories get that a mapping leaves out: "zero" relevance (the default), or "exclude" to leave
+    them out."""
+    user_id: str | None
+    """Only memories of that user."""
+    tiers: Iterable[MemoryTier | str] | None
+    """Only memories of these tiers."""

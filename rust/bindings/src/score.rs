@@ -1,0 +1,57 @@
+//! Scoring one memory.
+
+use memory_budget_core::decay;
+use memory_budget_core::score::{combined, finite_or_zero};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::door::{Classes, ForeignReader, ForeignWriter};
+use crate::item::Field;
+use crate::{fields, workspace};
+
+/// Id of a memory and the field of it that was not finite.
+type ZeroedComponent<'py> = (Bound<'py, PyString>, &'static str);
+
+/// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
+///
+/// Returns the combined score and, where a component was NaN or infinite and counted as 0.0, the
+/// memory's id and the field.
+#[pyfunction]
+pub fn calculate_score<'py>(
+    item: &Bound<'py, PyAny>,
+    config: &Bound<'py, PyAny>,
+    now_us: i64,
+) -> PyResult<(f64, Option<ZeroedComponent<'py>>)> {
+    let py = item.py();
+    let settings = workspace::scoring(config)?;
+    let score = |timestamp_us, relevance: f64, importance: f64| {
+        let half_life = settings.freshness_half_life_hours;
+        let freshness = decay::freshness(timestamp_us, now_us, half_life);
+        let zeroed = [(relevance, "relevance_score"), (importance, "importance_score")]
+            .into_iter()
+            .find_map(|(component, field)| (!component.is_finite()).then_some(field));
+        let (relevance, importance) = (finite_or_zero(relevance), finite_or_zero(importance));
+        (freshness, combined(relevance, importance, freshness, settings.weights), zeroed)
+    };
+    if let Some(own) = Classes::default().own(item.as_borrowed())? {
+        let (freshness, combined, zeroed) =
+            score(own.timestamp_us(), own.relevance.load(), own.importance.load());
+        own.freshness.store(freshness);
+        own.combined.store(combined);
+        return Ok((combined, zeroed.map(|field| (own.id(py), field))));
+    }
+    let reader = ForeignReader::new(item, 0)?;
+    let (freshness, combined, zeroed) = score(
+        reader.time(Field::Timestamp)?,
+        reader.field(Field::RelevanceScore, fields::number)?,
+        reader.field(Field::ImportanceScore, fields::number)?,
+    );
+    let mut writer = ForeignWriter::default();
+    let written = writer
+        .set(item, &reader.memory_id, Field::FreshnessScore, freshness)
+        .and_then(|()| writer.set(item, &reader.memory_id, Field::CombinedScore, combined));
+    if written.is_err() {
+        writer.undo();
+    }
+    written.map(|()| (combined, zeroed.map(|field| (reader.memory_id.clone(), field))))
+}
