@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{self, NO_TIME};
+use memory_budget_core::memory::LastAccess;
 use memory_budget_core::plan::{Plan, plan};
 use memory_budget_core::score::{Scores, combined, finite_or_zero};
 use memory_budget_core::settings::Settings;
+use memory_budget_core::token_cell::{Counter, TokenWord};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -16,15 +18,14 @@ use crate::columns;
 use crate::complexity::ComplexityScanner;
 use crate::datetime;
 use crate::door::{
-    self, Classes, ForeignReader, ForeignWriter, PendingCount, Snapshot, Source, TokenEstimate,
+    self, Classes, ForeignReader, ForeignWriter, Snapshot, Source, TokenEstimate,
 };
 use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
-use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
+use crate::item::{Field, MemoryItem, Shown, preview_of};
 use crate::journal::Journal;
 use crate::record::{Created, Entry};
-use crate::token_mark::{Counter, TokenWord};
 use crate::workspace;
 
 /// Allocates token budgets over `memories` for `query`.
@@ -199,8 +200,9 @@ fn write(
     }
     for pending in &snapshot.pending_counts {
         if let Source::Own(item) = snapshot.sources[pending.row as usize] {
-            let replaced = write_count(item, pending, snapshot.tokens(pending.row), counter);
-            if keep_undo && replaced {
+            let tokens = snapshot.tokens(pending.row);
+            let written = item.write_count(pending.seen, pending.text_version, tokens, counter);
+            if keep_undo && written {
                 undo[pending.row as usize].tokens = Some(pending.seen);
             }
         }
@@ -272,18 +274,6 @@ fn take_back(
     if let Some(seen) = step.tokens {
         item.tokens.undo(snapshot.tokens(step.row), counter, seen);
     }
-}
-
-/// Stores a count made in this call, unless the text or the count changed since it was read.
-fn write_count(item: &MemoryItem, pending: &PendingCount, tokens: u64, counter: Counter) -> bool {
-    if !item.tokens.replace(pending.seen, tokens, counter) {
-        return false;
-    }
-    let current = item.text_version() == pending.text_version;
-    if !current {
-        item.tokens.undo(tokens, counter, TokenWord::default());
-    }
-    current
 }
 
 fn write_foreign<'a, 'py>(

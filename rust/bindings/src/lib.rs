@@ -9,6 +9,7 @@ mod arrow;
 mod call;
 mod columns;
 mod complexity;
+mod counter;
 mod datetime;
 mod door;
 mod errors;
@@ -24,7 +25,6 @@ mod promotion;
 mod record;
 mod relevance;
 mod table;
-mod token_mark;
 mod vocabulary;
 mod workspace;
 
