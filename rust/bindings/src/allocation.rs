@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use memory_budget_core::pool::Access;
 use memory_budget_core::tier::Tier;
+use memory_budget_core::token_cell::Counter;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -12,7 +13,6 @@ use crate::columns::Rows;
 use crate::item::MemoryItem;
 use crate::pool_row::View;
 use crate::record::Record;
-use crate::token_mark::Counter;
 use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.

@@ -8,6 +8,7 @@
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::error::Error;
 use memory_budget_core::tier::Tier;
+use memory_budget_core::token_cell::{Counter, TokenWord};
 use memory_budget_core::tokens::{self, MAX_COUNT};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
@@ -15,13 +16,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{Borrowed, intern};
 
+use crate::counter;
 use crate::datetime;
 use crate::errors::{
     ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
 };
 use crate::fields;
 use crate::item::{Field, MemoryItem};
-use crate::token_mark::{Counter, TokenWord};
 use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while reading.
@@ -36,7 +37,7 @@ pub struct TokenEstimate {
 
 impl TokenEstimate {
     pub fn new(tokens_per_char: f64) -> Self {
-        Self { tokens_per_char, counter: Counter::estimate(tokens_per_char) }
+        Self { tokens_per_char, counter: counter::estimate(tokens_per_char) }
     }
 
     pub fn count(self, code_points: u64) -> u64 {

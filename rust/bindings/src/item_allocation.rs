@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 
 use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::memory::LastAccess;
 use memory_budget_core::plan::{Plan, plan};
 use memory_budget_core::score::Scores;
+use memory_budget_core::token_cell::{Counter, TokenWord};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
-use crate::door::{self, ForeignWriter, PendingCount, Snapshot, Source};
+use crate::door::{self, ForeignWriter, Snapshot, Source};
 use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::gateway;
-use crate::item::{Field, LastAccess, MemoryItem, Shown, preview_of};
+use crate::item::{Field, MemoryItem, Shown, preview_of};
 use crate::record::{Created, Entry};
-use crate::token_mark::{Counter, TokenWord};
 
 /// Decides over a list of memories and writes the effects back.
 pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
@@ -143,8 +144,9 @@ fn write(
     }
     for pending in &snapshot.pending_counts {
         if let Source::Own(item) = snapshot.sources[pending.row as usize] {
-            let replaced = write_count(item, pending, snapshot.tokens(pending.row), counter);
-            if keep_undo && replaced {
+            let tokens = snapshot.tokens(pending.row);
+            let written = item.write_count(pending.seen, pending.text_version, tokens, counter);
+            if keep_undo && written {
                 undo[pending.row as usize].tokens = Some(pending.seen);
             }
         }
@@ -216,18 +218,6 @@ fn take_back(
     if let Some(seen) = step.tokens {
         item.tokens.undo(snapshot.tokens(step.row), counter, seen);
     }
-}
-
-/// Stores a count made in this call, unless the text or the count changed since it was read.
-fn write_count(item: &MemoryItem, pending: &PendingCount, tokens: u64, counter: Counter) -> bool {
-    if !item.tokens.replace(pending.seen, tokens, counter) {
-        return false;
-    }
-    let current = item.text_version() == pending.text_version;
-    if !current {
-        item.tokens.undo(tokens, counter, TokenWord::default());
-    }
-    current
 }
 
 fn write_foreign<'a, 'py>(

@@ -8,6 +8,7 @@ mod arrow;
 mod call;
 mod columns;
 mod complexity;
+mod counter;
 mod datetime;
 mod door;
 mod engine;
@@ -27,7 +28,6 @@ mod record;
 mod relevance;
 mod score;
 mod table;
-mod token_mark;
 mod vocabulary;
 mod workspace;
 

@@ -12,6 +12,7 @@
 //! * [`decay`] and [`score`] rate every candidate;
 //! * [`pack`] decides, tier by tier, what is taken;
 //! * [`promotion`] recommends which memories should change tier;
+//! * [`memory`] holds the numbers that threads share, [`pool`] many memories as columns;
 //! * [`journal`] keeps what happened and [`statistics`] sums it up.
 //!
 //! Everything is a pure function of its arguments. The time (`now`) is one of them: nothing here
@@ -27,6 +28,7 @@ pub mod complexity;
 pub mod decay;
 pub mod error;
 pub mod journal;
+pub mod memory;
 pub mod pack;
 pub mod plan;
 pub mod pool;
@@ -37,4 +39,5 @@ pub mod settings;
 pub mod statistics;
 pub mod sync;
 pub mod tier;
+pub mod token_cell;
 pub mod tokens;

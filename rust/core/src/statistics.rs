@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use crossbeam_utils::CachePadded;
 
 use crate::complexity::Level;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release, Slot};
+use crate::sync::{Acquire, AtomicU64, MODELLED, Relaxed, Release, Slot};
 use crate::tier::Tier;
 
 /// What one tier got in one allocation.
@@ -254,10 +254,10 @@ fn seat() -> usize {
     })
 }
 
-// One where loom tries every interleaving: each further one multiplies them.
-const SHARDS_OF_ALL: usize = if cfg!(loom) { 1 } else { 8 };
-const SHARDS_OF_ONE: usize = if cfg!(loom) { 1 } else { 2 };
-const BUCKETS: usize = if cfg!(loom) { 1 } else { 64 };
+// One in models: each further one multiplies the interleavings.
+const SHARDS_OF_ALL: usize = if MODELLED { 1 } else { 8 };
+const SHARDS_OF_ONE: usize = if MODELLED { 1 } else { 2 };
+const BUCKETS: usize = if MODELLED { 1 } else { 64 };
 
 type ById = HashMap<Arc<str>, Arc<Totals>>;
 
@@ -330,7 +330,7 @@ impl WorkspaceTotals {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -1,21 +1,34 @@
-//! Everything shared between threads is built from these: std's primitives, or loom's when the
-//! crate is compiled with `--cfg loom` to have every interleaving tried.
+//! Everything shared between threads is built from these: std's primitives and arc-swap's, or
+//! stand-ins made of a model checker's when the crate is compiled with `--cfg loom` (every
+//! interleaving of small cases, stale loads included) or `--cfg shuttle` (many random ones of
+//! larger cases).
 //!
 //! Orderings are Acquire, Release and Relaxed only; loom models nothing stronger faithfully.
 
 use std::fmt;
-#[cfg(not(loom))]
-use std::sync::Arc;
 
 pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-#[cfg(loom)]
-pub(crate) use modelled::{AtomicI64, AtomicU64, OnceLock, Slot};
-#[cfg(not(loom))]
+#[cfg(any(loom, shuttle))]
+pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
-    OnceLock,
-    atomic::{AtomicI64, AtomicU64},
+    Mutex, MutexGuard, OnceLock,
+    atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64},
 };
+
+#[cfg(any(loom, shuttle))]
+pub(crate) use modelled::Slot;
+#[cfg(any(loom, shuttle))]
+pub use modelled::{Current, Held};
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use swapped::Slot;
+#[cfg(not(any(loom, shuttle)))]
+pub use swapped::{Current, Held};
+
+/// Whether a model checker is at work. Sizes are then as small as they can be, so that a few
+/// steps reach what otherwise takes thousands of rows.
+pub(crate) const MODELLED: bool = cfg!(any(loom, shuttle));
 
 /// An `f64` that threads may load and store, as its bits. Each access is whole; accesses to
 /// different cells are not ordered among each other.
@@ -57,48 +70,89 @@ impl fmt::Debug for AtomicF64 {
     }
 }
 
-/// A place for one shared value, empty at first. Loading acquires what the exchange that put the
-/// value there released.
-#[cfg(not(loom))]
-pub(crate) struct Slot<T>(arc_swap::ArcSwapOption<T>);
+/// Shared values that are replaced as a whole.
+#[cfg(not(any(loom, shuttle)))]
+mod swapped {
+    use std::sync::Arc;
 
-/// What a slot held when it was loaded; keeps it alive.
-#[cfg(not(loom))]
-pub(crate) type Held<T> = arc_swap::Guard<Option<Arc<T>>>;
+    use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-#[cfg(not(loom))]
-impl<T> Slot<T> {
-    /// An empty slot.
-    pub(crate) fn empty() -> Self {
-        Self(arc_swap::ArcSwapOption::empty())
+    /// What a place held when it was loaded; keeps it alive. For one value's reading, not for
+    /// keeping.
+    pub type Held<V> = Guard<V>;
+
+    /// A place for one shared value, empty at first. Loading acquires what the exchange that put
+    /// the value there released.
+    pub(crate) struct Slot<T>(ArcSwapOption<T>);
+
+    impl<T> Slot<T> {
+        /// An empty slot.
+        pub(crate) fn empty() -> Self {
+            Self(ArcSwapOption::empty())
+        }
+
+        /// What it holds now.
+        pub(crate) fn load(&self) -> Held<Option<Arc<T>>> {
+            self.0.load()
+        }
+
+        /// Puts `new` there if the slot still holds what was loaded; says whether it did.
+        pub(crate) fn exchange(&self, loaded: &Held<Option<Arc<T>>>, new: Option<Arc<T>>) -> bool {
+            let before = self.0.compare_and_swap(loaded, new);
+            match (&*before, &**loaded) {
+                (None, None) => true,
+                (Some(before), Some(loaded)) => Arc::ptr_eq(before, loaded),
+                _ => false,
+            }
+        }
     }
 
-    /// What it holds now. For one value's reading, not for keeping.
-    pub(crate) fn load(&self) -> Held<T> {
-        self.0.load()
-    }
+    /// The present version of something that is replaced as a whole. Loading acquires what the
+    /// store released, and never waits.
+    pub struct Current<T>(ArcSwap<T>);
 
-    /// Puts `new` there if the slot still holds what was loaded; says whether it did.
-    pub(crate) fn exchange(&self, loaded: &Held<T>, new: Option<Arc<T>>) -> bool {
-        let before = self.0.compare_and_swap(loaded, new);
-        match (&*before, &**loaded) {
-            (None, None) => true,
-            (Some(before), Some(loaded)) => Arc::ptr_eq(before, loaded),
-            _ => false,
+    impl<T> Current<T> {
+        /// Holds `value`.
+        #[must_use]
+        pub fn new(value: Arc<T>) -> Self {
+            Self(ArcSwap::new(value))
+        }
+
+        /// The present version.
+        #[must_use]
+        pub fn load(&self) -> Held<Arc<T>> {
+            self.0.load()
+        }
+
+        /// The present version, to keep.
+        #[must_use]
+        pub fn load_full(&self) -> Arc<T> {
+            self.0.load_full()
+        }
+
+        /// Replaces it.
+        pub fn store(&self, value: Arc<T>) {
+            self.0.store(value);
         }
     }
 }
 
 /// What has no model in loom, made of what has, with the orderings the real ones promise and no more.
-/// The std parts inside are invisible to loom: they hold values, they order nothing.
-#[cfg(loom)]
+/// The std parts inside are invisible to the checkers: they hold values, they order nothing.
+#[cfg(any(loom, shuttle))]
 mod modelled {
     use std::ops::Deref;
     use std::sync::{self, Arc, PoisonError};
 
     use super::{AcqRel, Acquire, Relaxed, Release};
-    use loom::sync::Mutex;
+    #[cfg(loom)]
     use loom::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    #[cfg(loom)]
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+    #[cfg(shuttle)]
+    use shuttle::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
     /// Makes loom try accesses to one cell in every order.
     ///
@@ -111,7 +165,9 @@ mod modelled {
 
     impl Turn {
         fn take(&self) {
-            self.0.fetch_add(0, Relaxed);
+            if cfg!(loom) {
+                self.0.fetch_add(0, Relaxed);
+            }
         }
     }
 
@@ -123,7 +179,7 @@ mod modelled {
                 value: atomic::$name,
             }
 
-            // Each method is used by one of the two at least.
+            // Each method is used by one of them at least.
             #[allow(dead_code)]
             impl $name {
                 pub(crate) fn new(value: $integer) -> Self {
@@ -138,6 +194,11 @@ mod modelled {
                 pub(crate) fn store(&self, value: $integer, ordering: Ordering) {
                     self.turn.take();
                     self.value.store(value, ordering);
+                }
+
+                pub(crate) fn swap(&self, value: $integer, ordering: Ordering) -> $integer {
+                    self.turn.take();
+                    self.value.swap(value, ordering)
                 }
 
                 pub(crate) fn compare_exchange(
@@ -160,60 +221,133 @@ mod modelled {
                     self.turn.take();
                     self.value.fetch_max(value, ordering)
                 }
+
+                /// As std's: a load, then exchanges until one succeeds; where `change` gives
+                /// nothing, only loads.
+                pub(crate) fn fetch_update(
+                    &self,
+                    success: Ordering,
+                    failure: Ordering,
+                    mut change: impl FnMut($integer) -> Option<$integer>,
+                ) -> Result<$integer, $integer> {
+                    let mut before = self.load(failure);
+                    while let Some(after) = change(before) {
+                        match self.compare_exchange(before, after, success, failure) {
+                            Ok(before) => return Ok(before),
+                            Err(other) => before = other,
+                        }
+                    }
+                    Err(before)
+                }
             }
         };
     }
 
     integer_cell!(AtomicI64, i64);
+    integer_cell!(AtomicU8, u8);
+    integer_cell!(AtomicU32, u32);
     integer_cell!(AtomicU64, u64);
 
-    /// Every value a slot ever held, and which of them it holds now.
-    pub(crate) struct Slot<T> {
+    /// Every value a place ever held, and which of them it holds now.
+    struct Versions<V> {
         turn: Turn,
         current: AtomicUsize,
-        versions: sync::Mutex<Vec<Option<Arc<T>>>>,
+        values: sync::Mutex<Vec<V>>,
     }
 
-    pub(crate) struct Held<T> {
+    /// One of the values, with its number.
+    pub struct Held<V> {
         version: usize,
-        value: Option<Arc<T>>,
+        value: V,
     }
 
-    impl<T> Deref for Held<T> {
-        type Target = Option<Arc<T>>;
+    impl<V> Deref for Held<V> {
+        type Target = V;
 
-        fn deref(&self) -> &Self::Target {
+        fn deref(&self) -> &V {
             &self.value
         }
     }
 
-    impl<T> Slot<T> {
-        pub(crate) fn empty() -> Self {
+    impl<V: Clone> Versions<V> {
+        fn new(value: V) -> Self {
             Self {
                 turn: Turn::default(),
                 current: AtomicUsize::new(0),
-                versions: sync::Mutex::new(vec![None]),
+                values: sync::Mutex::new(vec![value]),
             }
         }
 
-        fn versions(&self) -> sync::MutexGuard<'_, Vec<Option<Arc<T>>>> {
-            self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+        fn values(&self) -> sync::MutexGuard<'_, Vec<V>> {
+            self.values.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
-        pub(crate) fn load(&self) -> Held<T> {
+        fn keep(&self, value: V) -> usize {
+            let mut values = self.values();
+            values.push(value);
+            values.len() - 1
+        }
+
+        fn load(&self) -> Held<V> {
             self.turn.take();
             let version = self.current.load(Acquire);
-            Held { version, value: self.versions()[version].clone() }
+            Held { version, value: self.values()[version].clone() }
         }
 
-        pub(crate) fn exchange(&self, loaded: &Held<T>, new: Option<Arc<T>>) -> bool {
-            let version = {
-                let mut versions = self.versions();
-                versions.push(new);
-                versions.len() - 1
-            };
+        fn exchange(&self, loaded: &Held<V>, new: V) -> bool {
+            let version = self.keep(new);
             self.turn.take();
             self.current.compare_exchange(loaded.version, version, AcqRel, Acquire).is_ok()
+        }
+
+        fn store(&self, value: V) {
+            let version = self.keep(value);
+            self.turn.take();
+            self.current.swap(version, AcqRel);
+        }
+    }
+
+    pub(crate) struct Slot<T>(Versions<Option<Arc<T>>>);
+
+    impl<T> Slot<T> {
+        pub(crate) fn empty() -> Self {
+            Self(Versions::new(None))
+        }
+
+        pub(crate) fn load(&self) -> Held<Option<Arc<T>>> {
+            self.0.load()
+        }
+
+        pub(crate) fn exchange(&self, loaded: &Held<Option<Arc<T>>>, new: Option<Arc<T>>) -> bool {
+            self.0.exchange(loaded, new)
+        }
+    }
+
+    /// The present version of something that is replaced as a whole.
+    pub struct Current<T>(Versions<Arc<T>>);
+
+    impl<T> Current<T> {
+        /// Holds `value`.
+        #[must_use]
+        pub fn new(value: Arc<T>) -> Self {
+            Self(Versions::new(value))
+        }
+
+        /// The present version.
+        #[must_use]
+        pub fn load(&self) -> Held<Arc<T>> {
+            self.0.load()
+        }
+
+        /// The present version, to keep.
+        #[must_use]
+        pub fn load_full(&self) -> Arc<T> {
+            self.load().value
+        }
+
+        /// Replaces it.
+        pub fn store(&self, value: Arc<T>) {
+            self.0.store(value);
         }
     }
 
@@ -245,11 +379,20 @@ mod modelled {
             self.ready.store(true, Release);
             value
         }
+
+        pub(crate) fn set(&self, value: T) -> Result<(), T> {
+            let _turn = self.turn.lock().expect("no maker panics");
+            let done = self.value.set(value);
+            self.ready.store(true, Release);
+            done
+        }
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -272,5 +415,13 @@ mod tests {
         assert!(slot.exchange(&first, Some(Arc::new(1))));
         assert!(!slot.exchange(&first, None), "an equal value in another place is not the same");
         assert_eq!(slot.load().as_deref(), Some(&1));
+    }
+
+    #[test]
+    fn what_is_held_stays_when_it_is_replaced() {
+        let current = Current::new(Arc::new(1));
+        let held = current.load();
+        current.store(Arc::new(2));
+        assert_eq!((**held, *current.load_full()), (1, 2));
     }
 }

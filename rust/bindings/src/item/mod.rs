@@ -7,16 +7,15 @@
 
 mod class;
 mod field;
-mod last_access;
 pub mod pickle;
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::memory::{LastAccess, MemoryCells};
 use memory_budget_core::sync::AtomicF64;
 use memory_budget_core::tier::Tier;
-use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{IntoPyObjectExt, intern};
@@ -24,11 +23,9 @@ use pyo3::{IntoPyObjectExt, intern};
 use crate::datetime;
 use crate::errors::{Owner, Refusal};
 use crate::fields;
-use crate::token_mark::TokenCell;
 use crate::vocabulary;
 
 pub use field::Field;
-pub use last_access::LastAccess;
 
 /// Code points of a text that results and log entries show.
 const PREVIEW_CHARACTERS: usize = 100;
@@ -49,20 +46,17 @@ pub(crate) struct Objects {
 /// One memory with its scoring metadata; a dataclass in everything but implementation.
 #[pyclass(frozen, subclass, weakref, module = "memory_budget_allocator")]
 pub struct MemoryItem {
-    pub relevance: AtomicF64,
-    pub importance: AtomicF64,
-    pub freshness: AtomicF64,
-    pub combined: AtomicF64,
-    pub promotion: AtomicF64,
-    pub tokens: TokenCell,
-    access_count: AtomicU64,
-    timestamp_us: AtomicI64,
-    last_access: AtomicI64,
-    text_length: AtomicU64,
-    /// Grows with every assignment of `text`, so that a count made of an older text is noticed.
-    text_version: AtomicU32,
-    tier: AtomicU8,
+    cells: MemoryCells,
     objects: Mutex<Objects>,
+}
+
+/// An item's numbers are reached as the item's own.
+impl Deref for MemoryItem {
+    type Target = MemoryCells;
+
+    fn deref(&self) -> &MemoryCells {
+        &self.cells
+    }
 }
 
 /// What a selection shows of an item.
@@ -102,10 +96,10 @@ impl MemoryItem {
     pub fn from_parts(parts: Parts<'_>, tier: Tier, timestamp_us: i64) -> PyResult<Self> {
         let item = Self::blank();
         if let Some(text) = &parts.text {
-            item.text_length.store(text.code_point_len()? as u64, Ordering::Release);
+            item.set_text_length(text.code_point_len()? as u64);
         }
-        item.tier.store(tier as u8, Ordering::Relaxed);
-        item.timestamp_us.store(timestamp_us, Ordering::Relaxed);
+        item.move_to(tier);
+        item.set_timestamp_us(timestamp_us);
         {
             let mut objects = item.objects();
             objects.memory_id = parts.memory_id.map(Bound::unbind);
@@ -127,38 +121,13 @@ impl MemoryItem {
 
     /// An item as it is before its fields are assigned.
     pub fn blank() -> Self {
-        Self {
-            relevance: AtomicF64::new(0.0),
-            importance: AtomicF64::new(0.5),
-            freshness: AtomicF64::new(1.0),
-            combined: AtomicF64::new(0.0),
-            promotion: AtomicF64::new(0.0),
-            tokens: TokenCell::default(),
-            access_count: AtomicU64::new(0),
-            timestamp_us: AtomicI64::new(NO_TIME),
-            last_access: AtomicI64::new(NO_TIME),
-            text_length: AtomicU64::new(0),
-            text_version: AtomicU32::new(0),
-            tier: AtomicU8::new(0),
-            objects: Mutex::new(Objects::default()),
-        }
+        Self { cells: MemoryCells::default(), objects: Mutex::new(Objects::default()) }
     }
 
     /// Every field as a new object has it.
     fn reset(&self) {
-        self.relevance.store(0.0);
-        self.importance.store(0.5);
-        self.freshness.store(1.0);
-        self.combined.store(0.0);
-        self.promotion.store(0.0);
-        self.access_count.store(0, Ordering::Relaxed);
-        self.tier.store(0, Ordering::Relaxed);
         let mut objects = self.objects();
-        self.timestamp_us.store(NO_TIME, Ordering::Relaxed);
-        self.set_last_access(LastAccess::NEVER);
-        self.text_length.store(0, Ordering::Release);
-        self.text_version.fetch_add(1, Ordering::AcqRel);
-        self.tokens.set_own(0);
+        self.cells.reset();
         let old = std::mem::take(&mut *objects);
         drop(objects);
         drop(old);
@@ -166,67 +135,6 @@ impl MemoryItem {
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn tier(&self) -> Tier {
-        Tier::from_index(self.tier.load(Ordering::Relaxed).into()).unwrap_or(Tier::Working)
-    }
-
-    pub fn move_to(&self, tier: Tier) {
-        self.tier.store(tier as u8, Ordering::Relaxed);
-    }
-
-    /// Creation time in microseconds, or `NO_TIME`.
-    pub fn timestamp_us(&self) -> i64 {
-        self.timestamp_us.load(Ordering::Relaxed)
-    }
-
-    pub fn last_access(&self) -> LastAccess {
-        LastAccess(self.last_access.load(Ordering::Relaxed))
-    }
-
-    pub fn set_last_access(&self, access: LastAccess) {
-        self.last_access.store(access.0, Ordering::Relaxed);
-    }
-
-    /// Puts an earlier access back, unless somebody wrote since.
-    pub fn undo_last_access(&self, written: LastAccess, earlier: LastAccess) {
-        let _ = self.last_access.compare_exchange(
-            written.0,
-            earlier.0,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-    }
-
-    pub fn accesses(&self) -> u64 {
-        self.access_count.load(Ordering::Relaxed)
-    }
-
-    pub fn set_accesses(&self, count: u64) {
-        self.access_count.store(count, Ordering::Relaxed);
-    }
-
-    /// Counts one more selection, up to [`MAX_COUNT`]; false where it was full.
-    pub fn count_access(&self) -> bool {
-        let more = |count: u64| (count < MAX_COUNT).then_some(count + 1);
-        self.access_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    /// Takes back one counted selection.
-    pub fn uncount_access(&self) {
-        let less = |count: u64| count.checked_sub(1);
-        let _ = self.access_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-    }
-
-    /// Code points of the text, and the version of the text they belong to.
-    pub fn text_length(&self) -> (u64, u32) {
-        let version = self.text_version.load(Ordering::Acquire);
-        (self.text_length.load(Ordering::Acquire), version)
-    }
-
-    pub fn text_version(&self) -> u32 {
-        self.text_version.load(Ordering::Acquire)
     }
 
     pub fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
@@ -246,7 +154,7 @@ impl MemoryItem {
             let objects = self.objects();
             let own = |object: &Option<Py<PyString>>| object.as_ref().map(|it| it.clone_ref(py));
             // Text and length change together, under the lock.
-            let length = self.text_length.load(Ordering::Relaxed);
+            let (length, _) = self.text_length();
             (own(&objects.memory_id), own(&objects.text), own(&objects.preview), length)
         };
         let memory_id = fields::into_plain(py, memory_id.unwrap_or_else(empty))?;
@@ -313,7 +221,7 @@ impl MemoryItem {
             Field::Timestamp => {
                 let (given, microseconds) = optional_datetime(value).map_err(refused)?;
                 let mut objects = self.objects();
-                self.timestamp_us.store(microseconds, Ordering::Relaxed);
+                self.set_timestamp_us(microseconds);
                 let old = std::mem::replace(&mut objects.timestamp, given);
                 drop(objects);
                 drop(old);
@@ -364,11 +272,7 @@ impl MemoryItem {
         let length = text.code_point_len()? as u64;
         let mut objects = self.objects();
         let old = (objects.text.replace(text.clone().unbind()), objects.preview.take());
-        self.text_length.store(length, Ordering::Release);
-        self.text_version.fetch_add(1, Ordering::AcqRel);
-        // After the version, so that a writer of a count either sees the new version or has its
-        // count forgotten here.
-        self.tokens.forget_counted();
+        self.set_text_length(length);
         drop(objects);
         drop(old);
         Ok(())

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::{Field, MemoryItem};
+use crate::counter;
 use crate::errors::ItemValueError;
-use crate::token_mark::Counter;
 
 /// Format of the state; grows when the state changes.
 const FORMAT: u32 = 1;
@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 pub fn reduce<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyTuple>> {
     let py = item.py();
     let class = item.get_type();
-    let counter = item.get().tokens.load().counter().and_then(Counter::name);
+    let counter = item.get().tokens.load().counter().and_then(counter::name);
     let subclass = subclass_state(item)?;
     if overrides(&class, "__setstate__")? {
         // The subclass restores its own part; the fields must be there before. (As arguments, they
@@ -106,7 +106,7 @@ fn set_fields(item: &MemoryItem, parts: &Bound<'_, PyTuple>) -> PyResult<()> {
         item.assign(field, &value)?;
     }
     if let Some(counter) = counter {
-        let counter = Counter::named(&counter.to_string_lossy());
+        let counter = counter::named(&counter.to_string_lossy());
         item.tokens.set_counted(item.tokens.load().count(), counter);
     }
     Ok(())

@@ -1,16 +1,13 @@
 //! How often and when rows were selected: cells that all snapshots share.
 
-use std::sync::{Arc, OnceLock};
-
-// Not the modelled atomics of `sync`: cells are counted in bytes, and no cell guards another.
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
 
 use crate::decay::NO_TIME;
-use crate::sync::AtomicF64;
+use crate::sync::{AcqRel, Acquire, AtomicF64, AtomicI64, AtomicU64, MODELLED, OnceLock, Release};
 use crate::tokens::MAX_COUNT;
 
 /// Rows whose cells are made together, when the first of them is written.
-const GROUP: usize = 64;
+const GROUP: usize = if MODELLED { 2 } else { 64 };
 
 /// In place of a count: the row has a new number, and its cell is elsewhere.
 const MOVED: u64 = u64::MAX;
@@ -82,18 +79,18 @@ impl AccessColumn {
     pub fn read(&self, row: usize) -> Result<Access, Moved> {
         let Some(group) = self.groups[row / GROUP].get() else { return Ok(Access::NONE) };
         let cell = &group[row % GROUP];
-        let count = cell.count.load(Ordering::Acquire);
-        let last_us = cell.last_us.load(Ordering::Acquire);
+        let count = cell.count.load(Acquire);
+        let last_us = cell.last_us.load(Acquire);
         if count == MOVED { Err(Moved) } else { Ok(Access { count, last_us }) }
     }
 
     pub fn set(&self, row: usize, cells: &Cells) {
         let made = self.groups[row / GROUP].get().is_some();
         if let Some(last_us) = cells.last_us.filter(|it| made || *it != NO_TIME) {
-            self.cell(row).last_us.store(last_us, Ordering::Release);
+            self.cell(row).last_us.store(last_us, Release);
         }
         if let Some(count) = cells.count.filter(|it| made || *it != 0) {
-            self.cell(row).count.store(count, Ordering::Release);
+            self.cell(row).count.store(count, Release);
         }
         if let Some(promotion) = cells.promotion {
             self.set_promotion(row, promotion);
@@ -105,9 +102,9 @@ impl AccessColumn {
     /// The time is written first: where the count arrived before the cell moved, so did the time.
     pub fn count(&self, row: usize, now_us: i64) -> Result<u64, Moved> {
         let cell = self.cell(row);
-        cell.last_us.store(now_us, Ordering::Release);
+        cell.last_us.store(now_us, Release);
         let more = |count: u64| (count != MOVED).then(|| (count + 1).min(MAX_COUNT));
-        let counted = cell.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let counted = cell.count.fetch_update(AcqRel, Acquire, more);
         counted.map(|before| (before + 1).min(MAX_COUNT)).map_err(|_| Moved)
     }
 
@@ -115,8 +112,8 @@ impl AccessColumn {
     /// that no count is lost and none counts twice.
     pub fn take(&self, row: usize) -> Access {
         let cell = self.cell(row);
-        let count = cell.count.swap(MOVED, Ordering::AcqRel);
-        Access { count, last_us: cell.last_us.load(Ordering::Acquire) }
+        let count = cell.count.swap(MOVED, AcqRel);
+        Access { count, last_us: cell.last_us.load(Acquire) }
     }
 
     /// As [`Self::take`] for all rows of the group of `row`, if none of them was ever written.

@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use super::access::AccessColumn;
 use super::cost::{Cost, CostLimit, LARGER, LENGTH};
 use super::forward_decay::{DecayColumn, LARGEST};
 use super::number::Numbers;
 use crate::plan::count_equal;
+use crate::sync::{Current, MODELLED};
 use crate::tier::Tier;
 use crate::tokens::{MAX_COUNT, estimate};
 
 /// Rows of a chunk.
-pub(super) const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = if MODELLED { 4 } else { 4096 };
 
 /// Rows whose payloads are copied together.
-const BLOCK: usize = 64;
+const BLOCK: usize = if MODELLED { 2 } else { 64 };
 
 /// Half-lives whose decay a chunk remembers; each costs four bytes a row.
 const REMEMBERED: usize = 4;
@@ -115,7 +114,7 @@ pub(super) struct Chunk<P, E> {
     users: Option<Vec<u32>>,
     payloads: Vec<Arc<Block<P, E>>>,
     access: Arc<AccessColumn>,
-    decay: ArcSwap<DecayColumns>,
+    decay: Current<DecayColumns>,
     summary: Summary,
 }
 
@@ -131,7 +130,7 @@ impl<P: Clone, E: Clone> Clone for Chunk<P, E> {
             users: self.users.as_deref().map(with_room),
             payloads: self.payloads.clone(),
             access: Arc::clone(&self.access),
-            decay: ArcSwap::from(self.decay.load_full()),
+            decay: Current::new(self.decay.load_full()),
             summary: self.summary,
         }
     }
@@ -149,7 +148,7 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
             users: None,
             payloads: Vec::new(),
             access: Arc::new(AccessColumn::new(CHUNK)),
-            decay: ArcSwap::default(),
+            decay: Current::new(Arc::default()),
             summary: Summary { members: [0; Tier::COUNT], least: NOTHING, importance: 0.0 },
         }
     }

@@ -29,9 +29,8 @@ mod query;
 mod ranking;
 mod snapshot;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 
 pub use access::{Access, Cells, Moved};
@@ -40,6 +39,8 @@ pub use cost::Cost;
 pub use draft::{Draft, Entry};
 pub use query::{Evaluation, Missing, PoolPlan, Query, Relevance};
 pub use snapshot::{Snapshot, SnapshotIndex};
+
+use crate::sync::{Current, Mutex, MutexGuard};
 
 /// A payload that carries its row's key.
 ///
@@ -54,7 +55,7 @@ pub trait Key: Clone {
 
 /// Resident memories with unique keys.
 pub struct Pool<P, E> {
-    published: ArcSwap<Snapshot<P, E>>,
+    published: Current<Snapshot<P, E>>,
     /// Row numbers by key, of the published snapshot.
     index: Mutex<HashTable<u32>>,
 }
@@ -70,7 +71,7 @@ impl<P: Key, E: Clone> Pool<P, E> {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            published: ArcSwap::from_pointee(Snapshot::empty()),
+            published: Current::new(Arc::new(Snapshot::empty())),
             index: Mutex::new(HashTable::new()),
         }
     }
