@@ -20,9 +20,11 @@ from memory_budget_allocator.errors import (
     ConfigurationError,
     ConfigurationNotFoundError,
     ConfigurationTypeError,
+    DataError,
     ItemTypeError,
     ItemValueError,
     MemoryBudgetError,
+    MissingExtraError,
     UnknownMemoryError,
 )
 from memory_budget_allocator.item_face import MemoryItem
@@ -69,6 +71,7 @@ __all__ = [
     "ConfigurationError",
     "ConfigurationNotFoundError",
     "ConfigurationTypeError",
+    "DataError",
     "ItemTypeError",
     "ItemValueError",
     "LoggedMemory",
@@ -79,6 +82,7 @@ __all__ = [
     "MemoryLike",
     "MemoryPool",
     "MemoryTier",
+    "MissingExtraError",
     "PoolSnapshot",
     "PromotionResult",
     "QueryComplexity",

@@ -12,9 +12,11 @@ __all__ = [
     "ConfigurationError",
     "ConfigurationNotFoundError",
     "ConfigurationTypeError",
+    "DataError",
     "ItemTypeError",
     "ItemValueError",
     "MemoryBudgetError",
+    "MissingExtraError",
     "UnknownMemoryError",
 ]
 
@@ -65,3 +67,14 @@ class ConfigurationTypeError(ConfigurationError, TypeError):
 
 class ConfigurationNotFoundError(MemoryBudgetError, FileNotFoundError):
     """A configuration file does not exist."""
+
+
+class DataError(MemoryBudgetError, ValueError):
+    """A file of data cannot be used.
+
+    Each argument is one problem on one line: file, place in it, field and value.
+    """
+
+
+class MissingExtraError(MemoryBudgetError, ImportError):
+    """A package is not installed that only an optional part of the library needs; the message says which."""

@@ -233,7 +233,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _context(text: str) -> dict[str, Any]:
-    from memory_budget_allocator.command_line.json_input import JsonRefusedError, described, parse_strictly
+    from memory_budget_allocator.json_input import JsonRefusedError, described, parse_strictly
 
     try:
         value = parse_strictly(text)
@@ -245,7 +245,7 @@ def _context(text: str) -> dict[str, Any]:
 
 
 def _moment(text: str) -> datetime:
-    from memory_budget_allocator.command_line.memories import parse_time
+    from memory_budget_allocator.json_fields import parse_time
 
     try:
         return parse_time(text)

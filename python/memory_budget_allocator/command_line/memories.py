@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-from memory_budget_allocator.command_line.json_input import described, read_objects
 from memory_budget_allocator.command_line.problems import DataError
-from memory_budget_allocator.configuration_schema import LARGEST_COUNT
 from memory_budget_allocator.errors import MemoryBudgetError
 from memory_budget_allocator.item_face import MemoryItem
-from memory_budget_allocator.levels import MemoryTier
-from memory_budget_allocator.wording import nearest_known, shown
+from memory_budget_allocator.json_fields import checked, known_keys_only, require
+from memory_budget_allocator.json_input import read_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FIELDS", "REQUIRED", "MemoryFile", "parse_time", "read_memories"]
+    from memory_budget_allocator.json_fields import Kind
 
-Kind = Literal["text", "text or null", "tier", "time", "object", "number", "count"]
+__all__ = ["FIELDS", "REQUIRED", "MemoryFile", "read_memories"]
 
 FIELDS: Mapping[str, Kind] = {
     "memory_id": "text",
@@ -40,18 +37,6 @@ FIELDS: Mapping[str, Kind] = {
 """The keys of a record: the fields of `MemoryItem`, in their order."""
 
 REQUIRED = ("memory_id", "text", "tier")
-
-_TIERS = frozenset(tier.value for tier in MemoryTier)
-
-_ACCEPTED: Mapping[Kind, str] = {
-    "text": "text",
-    "text or null": "text or null",
-    "tier": "one of " + ", ".join(tier.value for tier in MemoryTier),
-    "time": "an ISO 8601 date and time such as 2026-03-14T15:09:26Z, or null",
-    "object": "an object",
-    "number": "a number",
-    "count": f"a whole number from 0 to {LARGEST_COUNT}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,61 +63,14 @@ def read_memories(path: str) -> MemoryFile:
     return found
 
 
-def parse_time(text: str) -> datetime:
-    """An ISO 8601 date and time; without an offset it is UTC.
-
-    Raises:
-        ValueError: the text is something else.
-    """
-    return datetime.fromisoformat(text)
-
-
 def _item(place: str, record: dict[str, Any]) -> MemoryItem:
-    for key in record:
-        if key not in FIELDS:
-            raise DataError(
-                f"{place}: {shown(key)}: unknown key, {nearest_known(key, FIELDS)}; "
-                "data of your own belongs under 'metadata'"
-            )
+    known_keys_only(place, record, FIELDS, "; data of your own belongs under 'metadata'")
     for key in REQUIRED:
-        if key not in record:
-            raise DataError(f"{place}: {key}: missing, must be {_ACCEPTED[FIELDS[key]]}")
+        require(place, record, key, FIELDS[key])
     values: dict[str, Any] = {"timestamp": None}
     for key, value in record.items():
-        try:
-            values[key] = _checked(FIELDS[key], value)
-        except OverflowError:
-            message = f"{place}: {key}: must be a number that a 64-bit float can hold, got {described(value)}"
-            raise DataError(message) from None
-        except ValueError:
-            message = f"{place}: {key}: must be {_ACCEPTED[FIELDS[key]]}, got {described(value)}"
-            raise DataError(message) from None
+        values[key] = checked(place, key, FIELDS[key], value)
     try:
         return MemoryItem(**values)
     except MemoryBudgetError as error:
         raise DataError(f"{place}: {error}") from error
-
-
-def _checked(kind: Kind, value: object) -> object:
-    """The value as `MemoryItem` takes it; ValueError or OverflowError if the kind does not allow it."""
-    if value is None and kind in ("text or null", "time"):
-        return None
-    match kind:
-        case "text" | "text or null":
-            fits = isinstance(value, str)
-        case "tier":
-            fits = isinstance(value, str) and value in _TIERS
-        case "time":
-            if isinstance(value, str):
-                return parse_time(value)
-            fits = False
-        case "object":
-            fits = isinstance(value, dict)
-        case "number":
-            fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-            value = float(cast("float", value)) if fits else value
-        case "count":
-            fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
-    if not fits:
-        raise ValueError
-    return value

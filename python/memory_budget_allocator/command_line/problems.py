@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from memory_budget_allocator.errors import MemoryBudgetError
+from memory_budget_allocator.errors import DataError, MemoryBudgetError
 
 __all__ = ["DataError", "UsageError"]
-
-
-class DataError(MemoryBudgetError):
-    """The data of a command cannot be used; each argument is a line to be shown."""
 
 
 class UsageError(MemoryBudgetError):

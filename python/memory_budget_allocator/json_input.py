@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from memory_budget_allocator.command_line.problems import DataError
+from memory_budget_allocator.errors import DataError
 from memory_budget_allocator.wording import one_line
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class JsonRefusedError(ValueError):
         """Whether the text is no JSON, rather than JSON of a kind that is not accepted."""
 
 
-def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_objects(
+    path: str, one: str = "a memory", several: str = "memories"
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a JSON array or of a JSON lines file, each with the place "FILE:LINE".
 
     Which of the two it is, the first character tells. A byte order mark and blank lines are skipped; an
@@ -49,6 +51,8 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
     Args:
         path: a file, or - for standard input.
+        one: what an object is, for messages.
+        several: the same, of more than one.
 
     Raises:
         DataError: naming file and line.
@@ -56,10 +60,10 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     name = "<stdin>" if path == STANDARD_INPUT else one_line(path) or "''"
     text = _decode(name, _content(name, path))
     start = _skip(text, 0)
-    values = _array_members(name, text, start) if text.startswith("[", start) else _lines(name, text)
+    values = _array_members(name, text, start) if text.startswith("[", start) else _lines(name, text, several)
     for line, value in values:
         if not isinstance(value, dict):
-            raise DataError(f"{name}:{line}: a memory must be a JSON object, got {described(value)}")
+            raise DataError(f"{name}:{line}: {one} must be a JSON object, got {described(value)}")
         yield f"{name}:{line}", value
 
 
@@ -123,7 +127,7 @@ def _decode(name: str, content: bytes) -> str:
         raise DataError(f"{name}:{line}: not valid {error.encoding.upper()}: {error.reason}") from error
 
 
-def _lines(name: str, text: str) -> Iterator[tuple[int, Any]]:
+def _lines(name: str, text: str, several: str) -> Iterator[tuple[int, Any]]:
     # Split at line feeds alone: other line separators may stand inside JSON strings.
     is_first = True
     for line, content in enumerate(text.split("\n"), start=1):
@@ -134,7 +138,7 @@ def _lines(name: str, text: str) -> Iterator[tuple[int, Any]]:
         except JsonRefusedError as error:
             hint = ""
             if is_first and error.is_syntax:
-                hint = "; memories are a JSON array, or JSON lines: one whole object on each line"
+                hint = f"; {several} are a JSON array, or JSON lines: one whole object on each line"
             _fail(name, line, content, error, hint)
         is_first = False
 
