@@ -40,9 +40,9 @@ baseline:
 	$(CARGO) build --release --locked --manifest-path benches/baseline/Cargo.toml \
 		--target-dir benches/baseline/target
 
-# DATA: a folder of conversations as benches/README.md describes; none is part of the repository.
+# DATA: a folder of conversations as docs/evaluation.md describes; none is part of the repository.
 evidence: build
-	$(BIN)/python benches/evidence_recall.py $(DATA)
+	$(BIN)/memory-budget evaluate $(DATA)
 
 build: $(VENV)/.built
 

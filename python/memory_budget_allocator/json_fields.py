@@ -1,8 +1,14 @@
-"""Fields of JSON records: what each may hold, and messages that name place, field and value."""
+"""Fields of records: what each may hold, and messages that name place, field and value.
+
+Records are from JSON, or dicts a caller made: those may hold NumPy's numbers, datetimes and tuples too.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import datetime
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from memory_budget_allocator.configuration_schema import LARGEST_COUNT
@@ -12,12 +18,23 @@ from memory_budget_allocator.levels import MemoryTier
 from memory_budget_allocator.wording import nearest_known, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 __all__ = ["Kind", "checked", "known_keys_only", "parse_time", "require"]
 
 Kind = Literal[
-    "text", "text or null", "tier", "time", "object", "number", "count", "positive count", "list", "texts"
+    "text",
+    "text or null",
+    "label",
+    "tier",
+    "time",
+    "known time",
+    "object",
+    "number",
+    "count",
+    "positive count",
+    "list",
+    "texts",
 ]
 
 _TIERS = frozenset(tier.value for tier in MemoryTier)
@@ -25,8 +42,10 @@ _TIERS = frozenset(tier.value for tier in MemoryTier)
 _ACCEPTED: Mapping[Kind, str] = {
     "text": "text",
     "text or null": "text or null",
+    "label": "text, a whole number or null",
     "tier": "one of " + ", ".join(tier.value for tier in MemoryTier),
     "time": "an ISO 8601 date and time such as 2026-03-14T15:09:26Z, or null",
+    "known time": "an ISO 8601 date and time such as 2026-03-14T15:09:26Z",
     "object": "an object",
     "number": "a number",
     "count": f"a whole number from 0 to {LARGEST_COUNT}",
@@ -68,7 +87,7 @@ def require(place: str, record: Mapping[str, Any], key: str, kind: Kind) -> None
 
 
 def checked(place: str, key: str, kind: Kind, value: object) -> Any:
-    """The value of a field as Python has it: a time as a datetime, a number as a float.
+    """The value of a field as Python has it: a time as a datetime, a number as a float, a label as text.
 
     Raises:
         DataError: the kind does not allow the value; naming place, field and value.
@@ -83,31 +102,37 @@ def checked(place: str, key: str, kind: Kind, value: object) -> Any:
 
 
 def _converted(kind: Kind, value: object) -> object:
-    if value is None and kind in ("text or null", "time"):
+    if value is None and kind in ("text or null", "label", "time"):
         return None
+    converted: object = value
     match kind:
         case "text" | "text or null":
             fits = isinstance(value, str)
+        case "label":
+            fits = isinstance(value, (str, int)) and not isinstance(value, bool)
+            converted = str(value)
         case "tier":
             fits = isinstance(value, str) and value in _TIERS
-        case "time":
-            if isinstance(value, str):
-                return parse_time(value)
-            fits = False
+        case "time" | "known time":
+            fits = isinstance(value, (str, datetime))
+            converted = parse_time(value) if isinstance(value, str) else value
         case "object":
-            fits = isinstance(value, dict)
+            fits = isinstance(value, Mapping)
         case "list":
-            fits = isinstance(value, list)
+            fits = isinstance(value, (list, tuple))
         case "texts":
-            fits = isinstance(value, list) and all(
+            fits = isinstance(value, (list, tuple)) and all(
                 isinstance(member, str) for member in cast("list[object]", value)
             )
         case "number":
-            fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-            value = float(cast("float", value)) if fits else value
+            fits = not isinstance(value, bool) and isinstance(value, Real)
+            converted = float(cast("float", value)) if fits else value
+            fits = fits and math.isfinite(cast("float", converted))
         case "count" | "positive count":
             least = 1 if kind == "positive count" else 0
-            fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_COUNT
+            fits = not isinstance(value, bool) and isinstance(value, Integral)
+            converted = int(cast("int", value)) if fits else value
+            fits = fits and least <= cast("int", converted) <= LARGEST_COUNT
     if not fits:
         raise ValueError
-    return value
+    return converted

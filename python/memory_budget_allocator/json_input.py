@@ -90,7 +90,7 @@ def described(value: object) -> str:
     if isinstance(value, str):
         text = json.dumps(value[:61], ensure_ascii=False)
         return one_line(f'{text[:-1]}..."' if len(value) > 61 else text)
-    text = json.dumps(value)
+    text = json.dumps(value, default=repr)
     return f"{text[:60]}..." if len(text) > 60 else text
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from memory_budget_allocator._core import __version__
 from memory_budget_allocator.command_line.streams import PROGRAM
+from memory_budget_allocator.configuration_schema import LARGEST_COUNT
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ examples:
   {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
   {PROGRAM} complexity "Compare these two architectures"
   {PROGRAM} promote memories.jsonl --workspace development
+  {PROGRAM} evaluate questions.jsonl
   {PROGRAM} config check memory-budget.yaml
   {PROGRAM} config show research
 
@@ -72,6 +75,23 @@ scored first, as allocate would. Moves are only recommended, nothing is moved.
 examples:
   {PROGRAM} promote memories.jsonl
   {PROGRAM} promote memories.jsonl --now 2026-03-14T15:00:00Z --json
+
+{_EXIT_CODES}
+"""
+
+_EVALUATE = f"""\
+DATA is a folder of conversations or a JSON lines file of questions, each with
+candidates, their relevance and the ids of those that hold the answer
+(docs/evaluation.md describes both). Needs NumPy: the extra "evaluate".
+  policies  formula, cosine, cosine-cut, recent, bm25, random, oracle, and
+            functions of your own, which get a question, its candidates and a
+            budget and return ids in the order in which they are to be taken
+
+examples:
+  {PROGRAM} evaluate questions.jsonl
+  {PROGRAM} evaluate folder --budgets 512,2048 --policies formula,cosine
+  {PROGRAM} evaluate folder --policy my_module:my_policy --split odd
+  {PROGRAM} evaluate folder --json figures.json --plot recall.png
 
 {_EXIT_CODES}
 """
@@ -155,6 +175,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_now(promote)
     _add_json(promote)
 
+    _add_evaluate(commands)
+
     config = _command(commands, "config", "check or show a configuration", _CONFIG, None)
     actions = config.add_subparsers(title="commands", metavar="COMMAND")
     check = _command(actions, "check", "check a configuration file", _CHECK, "configuration:run_check")
@@ -164,6 +186,54 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(show)
     _add_json(show)
     return parser
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    evaluate = _command(
+        commands, "evaluate", "measure which policy keeps the evidence", _EVALUATE, "evaluate:run_evaluate"
+    )
+    evaluate.add_argument("data", metavar="DATA", help="folder, or JSON lines file; - for stdin")
+    evaluate.add_argument(
+        "--budgets",
+        type=_budgets,
+        default="256,512,1024,2048,4096",
+        metavar="N,N,...",
+        help="token budgets (default: %(default)s)",
+    )
+    evaluate.add_argument(
+        "--policies", type=_names, metavar="NAME,...", help="which of the built-in ones (default: all)"
+    )
+    evaluate.add_argument(
+        "--policy",
+        type=_function_name,
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="a policy of your own, from a module of the current folder or an installed one; repeatable",
+    )
+    evaluate.add_argument(
+        "--baseline", metavar="NAME", help="the policy the others are compared with (default: cosine)"
+    )
+    evaluate.add_argument(
+        "--conversations",
+        default="*",
+        metavar="PATTERN",
+        help="only those whose name matches, such as 'chat-*'",
+    )
+    evaluate.add_argument(
+        "--split",
+        choices=("odd", "even"),
+        help="only every other conversation: choose a rule on one half, judge it on the other",
+    )
+    evaluate.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of random orders and intervals (default: %(default)s)",
+    )
+    evaluate.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
+    evaluate.add_argument("--plot", metavar="FILE.png", help='also draw recall (extra "plot")')
 
 
 def _command(
@@ -230,6 +300,27 @@ def _add_now(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result of the Python call as JSON")
+
+
+def _budgets(text: str) -> tuple[int, ...]:
+    budgets: list[int] = []
+    for part in text.split(","):
+        if not (part.isascii() and part.isdecimal()) or not 1 <= len(part) <= 16:
+            raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {shown(text)}")
+        budgets.append(int(part))
+        if not 1 <= budgets[-1] <= LARGEST_COUNT:
+            raise argparse.ArgumentTypeError(f"a budget must be from 1 to {LARGEST_COUNT}, got {part}")
+    return tuple(budgets)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _function_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.]+:[\w.]+", text):
+        raise argparse.ArgumentTypeError(f"must be MODULE:FUNCTION, got {shown(text)}")
+    return text
 
 
 def _context(text: str) -> dict[str, Any]:

@@ -1,1 +1,0 @@
-"""The parts of `benches/evidence_recall.py`: reading conversations, selecting messages, summing up."""

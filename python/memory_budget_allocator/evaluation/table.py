@@ -1,0 +1,111 @@
+"""An evaluation as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memory_budget_allocator.command_line.tables import Column, facts, table
+from memory_budget_allocator.command_line.text_width import displayable
+from memory_budget_allocator.evaluation.bootstrap import SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from memory_budget_allocator.evaluation.report import Estimate, Evaluation, Row
+
+__all__ = ["lines"]
+
+LONGEST_NAME = 200
+
+
+def lines(evaluation: Evaluation, width: int) -> Iterator[str]:
+    """Facts about the data, then a table for each measure."""
+    has_intervals = evaluation.conversations > 1
+    yield from facts(
+        [
+            (
+                "Data",
+                f"{_name(evaluation.data)}, {_counted(evaluation.conversations, 'conversation')}, "
+                f"{_counted(evaluation.candidates, 'candidate')}",
+            ),
+            (
+                "Questions",
+                f"{evaluation.questions:,} with evidence, "
+                f"{evaluation.questions_without_evidence:,} without are left out",
+            ),
+            (
+                "Intervals",
+                f"95 %, {SAMPLES:,} bootstrap samples over conversations, seed {evaluation.seed}"
+                if has_intervals
+                else "none: they take at least two conversations",
+            ),
+        ],
+        width,
+    )
+    yield from _section(evaluation, "RECALL, %", evaluation.recall, width, intervals=has_intervals)
+    yield from _section(evaluation, "ALL EVIDENCE, %", evaluation.all_evidence, width)
+    if evaluation.newer_fact:
+        yield from _section(evaluation, "NEWER FACT, %", evaluation.newer_fact, width)
+    if evaluation.differences:
+        heading = f"- {_name(evaluation.baseline)}"
+        yield from _section(
+            evaluation, heading, evaluation.differences, width, sign="+", intervals=has_intervals
+        )
+    if evaluation.categories:
+        yield ""
+        yield from _categories(evaluation, width)
+
+
+def _section(
+    evaluation: Evaluation,
+    heading: str,
+    rows: Mapping[str, Row],
+    width: int,
+    *,
+    sign: str = "",
+    intervals: bool = False,
+) -> list[str]:
+    columns = [
+        Column(heading, least=8),
+        *(Column(f"{budget:,}", right=True) for budget in evaluation.budgets),
+    ]
+    cells: list[Sequence[str]] = []
+    for name, row in rows.items():
+        cells.append([_name(name), *(f"{figure.mean:{sign}.1f}" for figure in row)])
+        if intervals:
+            cells.append(["", *(_interval(figure, sign) for figure in row)])
+    return ["", *table(columns, cells, width)]
+
+
+def _categories(evaluation: Evaluation, width: int) -> list[str]:
+    """Recall of each category at the budget in the middle; all budgets would not fit a page."""
+    middle = len(evaluation.budgets) // 2
+    heading = f"RECALL AT {evaluation.budgets[middle]:,}, %"
+    columns = [
+        Column(heading, least=12),
+        Column("ASKED", right=True),
+        *(Column(_name(name), right=True) for name in evaluation.recall),
+    ]
+    rows = [
+        [
+            _name(name),
+            f"{category.questions:,}",
+            *(f"{row[middle].mean:.1f}" for row in category.recall.values()),
+        ]
+        for name, category in evaluation.categories.items()
+    ]
+    return table(columns, rows, width)
+
+
+def _interval(figure: Estimate, sign: str) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    return f"{figure.low:{sign}.1f}..{figure.high:{sign}.1f}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _name(text: str) -> str:
+    return displayable(text[:LONGEST_NAME])
