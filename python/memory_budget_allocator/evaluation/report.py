@@ -51,7 +51,7 @@ class Evaluation:
     """Those with a question that has gold."""
     candidates: int
     questions: int
-    """Those with gold."""
+    """Those with evidence."""
     questions_without_evidence: int
     """Left out: every selection would be right."""
     recall: Mapping[str, Row]

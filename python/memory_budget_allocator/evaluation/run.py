@@ -68,7 +68,7 @@ def evaluate(
     questions = [question for each in dataset.conversations for question in each.questions]
     with_gold = sum(bool(question.gold) for question in questions)
     if not with_gold:
-        raise DataError(f"{one_line(dataset.name)}: no question has gold")
+        raise DataError(f"{one_line(dataset.name)}: no question has evidence")
     steps = dataset.conversations if progress is None else progress(dataset.conversations)
     measured = measure(steps, chosen, tokens)
     return Evaluation(

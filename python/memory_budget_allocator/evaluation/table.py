@@ -80,9 +80,8 @@ def _section(
 def _categories(evaluation: Evaluation, width: int) -> list[str]:
     """Recall of each category at the budget in the middle; all budgets would not fit a page."""
     middle = len(evaluation.budgets) // 2
-    heading = f"RECALL AT {evaluation.budgets[middle]:,}, %"
     columns = [
-        Column(heading, least=12),
+        Column("CATEGORY", least=12),
         Column("ASKED", right=True),
         *(Column(_name(name), right=True) for name in evaluation.recall),
     ]
@@ -94,7 +93,7 @@ def _categories(evaluation: Evaluation, width: int) -> list[str]:
         ]
         for name, category in evaluation.categories.items()
     ]
-    return table(columns, rows, width)
+    return [f"Recall at {evaluation.budgets[middle]:,} tokens, %:", *table(columns, rows, width)]
 
 
 def _interval(figure: Estimate, sign: str) -> str:
