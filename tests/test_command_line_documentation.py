@@ -1,4 +1,4 @@
-"""The page about the command line shows what really happens."""
+"""The pages about the command line and the evaluation show what really happens."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import pytest
 
 from memory_budget_allocator.command_line import main
 
-PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
+DOCUMENTATION = Path(__file__).parent.parent / "docs"
+PAGES = [(DOCUMENTATION / name).read_text(encoding="utf-8") for name in ("command-line.md", "evaluation.md")]
 FILES = re.compile(r"^`([\w.-]+)`[^\n]*:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCKS = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMANDS = re.compile(r"^\$ memory-budget ([^\n]*)\n(.*?)(?=^\$ |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def examples() -> list[tuple[str, str]]:
-    page = PAGE.read_text(encoding="utf-8")
-    return [example for block in BLOCKS.findall(page) for example in COMMANDS.findall(block)]
+    return [
+        example for page in PAGES for block in BLOCKS.findall(page) for example in COMMANDS.findall(block)
+    ]
 
 
-def test_the_page_has_examples_of_every_command() -> None:
+def test_the_pages_have_examples_of_every_command() -> None:
     shown = " ".join(command for command, _ in examples())
     for command in ("allocate ", "complexity ", "promote ", "config check ", "config show "):
         assert command in shown
@@ -35,8 +37,9 @@ def test_example(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name, content in FILES.findall(PAGE.read_text(encoding="utf-8")):
-        (tmp_path / name).write_text(content, encoding="utf-8")
+    for page in PAGES:
+        for name, content in FILES.findall(page):
+            (tmp_path / name).write_text(content, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     code = main(shlex.split(command))

@@ -20,9 +20,19 @@ from memory_budget_allocator import (
     QueryComplexity,
     WorkspaceConfig,
 )
+from memory_budget_allocator.evaluation import (
+    Candidate,
+    Estimate,
+    Evaluation,
+    Question,
+    dataset_from_records,
+    evaluate,
+)
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memory_budget_allocator import AllocationResult, Columns, MemoryLike, PromotionResult, SelectedMemory
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -137,6 +147,20 @@ def pool() -> MemoryPool:
     return pool
 
 
+def newest(_question: Question, candidates: Sequence[Candidate], _budget: int) -> list[str]:
+    """A policy of the user: the last candidate first."""
+    return [each.candidate_id for each in reversed(candidates)]
+
+
+def judge() -> Evaluation:
+    """An evaluation with a policy of the user."""
+    candidates = [{"id": "a", "text": "a text", "relevance": 0.5}]
+    data = dataset_from_records([{"question": "q", "candidates": candidates, "gold": ["a"]}])
+    report = evaluate(data, policies={"newest": newest}, budgets=[8])
+    assert_type(report.recall["newest"][0], Estimate)
+    return report
+
+
 def configure() -> dict[str, WorkspaceConfig]:
     """Configuration."""
     try:
@@ -150,4 +174,5 @@ if __name__ == "__main__":
     columns()
     promote()
     pool()
+    judge()
     configure()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError
+from memory_budget_allocator.evaluation.dataset import Candidate, Question
 from memory_budget_allocator.evaluation.packing import skip_what_does_not_fit
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from memory_budget_allocator.evaluation.dataset import Candidate, JudgedQuestion, Question
-
-    PolicyFunction: TypeAlias = Callable[[Question, Sequence[Candidate], int], Iterable[str]]
-else:
-    PolicyFunction: TypeAlias = Any
+    from memory_budget_allocator.evaluation.dataset import JudgedQuestion
 
 __all__ = ["FunctionPolicy", "PolicyFunction"]
+
+PolicyFunction: TypeAlias = Callable[[Question, Sequence[Candidate], int], Iterable[str]]
+"""Gets a question, its candidates and a budget in tokens; returns ids in the order they are to be taken."""
 
 
 class FunctionPolicy:
