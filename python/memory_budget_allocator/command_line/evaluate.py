@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator.command_line.problems import DataError, UsageError
@@ -73,12 +72,13 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _current_folder_importable() -> Generator[None]:
     """As ``python -m`` has it; the program that pip installs looks for modules beside itself instead."""
-    here = str(Path.cwd())
+    here = ""
     sys.path.insert(0, here)
     try:
         yield
     finally:
-        sys.path.remove(here)
+        with suppress(ValueError):  # an imported module may have changed the path
+            sys.path.remove(here)
 
 
 def _function(name: str) -> PolicyFunction:

@@ -17,7 +17,7 @@ try:
     )
     from memory_budget_allocator.evaluation.function_policy import PolicyFunction
     from memory_budget_allocator.evaluation.json_lines_format import dataset_from_records
-    from memory_budget_allocator.evaluation.loading import load
+    from memory_budget_allocator.evaluation.loading import load, part_of
     from memory_budget_allocator.evaluation.policies import BUILTIN_POLICIES
     from memory_budget_allocator.evaluation.report import CategoryRecall, Estimate, Evaluation
     from memory_budget_allocator.evaluation.run import DEFAULT_BUDGETS, evaluate
@@ -44,4 +44,5 @@ __all__ = [
     "dataset_from_records",
     "evaluate",
     "load",
+    "part_of",
 ]

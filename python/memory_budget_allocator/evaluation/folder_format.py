@@ -144,7 +144,7 @@ def _read_arrays(path: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.flo
     try:
         with np.load(path, allow_pickle=False) as arrays:
             matrices = {name: np.asarray(arrays[name]) for name in ("sim", "bm25") if name in arrays}
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{place}: cannot be read: {one_line(str(error))}") from None
     if "sim" not in matrices:
         raise DataError(f"{place}: sim: missing, must be floats, questions x items")
