@@ -19,10 +19,10 @@ PUBLIC_NAMES = """
     Allocation AllocationAverages AllocationLogEntry AllocationOptions AllocationResult
     AllocationStatistics ArgumentTypeError ArgumentValueError ArrowArrayExport ArrowStreamExport
     BudgetSummary Columns ComplexityAnalysis ComplexityContribution ComplexityRules
-    ConfigurationError ConfigurationNotFoundError ConfigurationTypeError DataError
-    ItemTypeError ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
-    MemoryLike MemoryPool MemoryTier MissingExtraError PoolSnapshot PromotionResult QueryComplexity SelectedMemory
-    TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics
+    ConfigurationError ConfigurationNotFoundError ConfigurationTypeError DataError ItemTypeError
+    ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
+    MemoryLike MemoryPool MemoryTier MissingExtraError PoolSnapshot PromotionResult QueryComplexity
+    SelectedMemory TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics
     UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__
 """.split()  # noqa: SIM905 - a list literal would take a page
 
