@@ -3,6 +3,9 @@
 /// In place of a time that is not known.
 pub const NO_TIME: i64 = i64::MIN;
 
+/// The beginning of the year 1 UTC, the earliest time there is.
+pub const FIRST_US: i64 = -62_135_596_800_000_000;
+
 /// The documented constant of the freshness formula. It stands for ln 2 but is the literal 0.693:
 /// with it the score equals the published expression to the bit.
 pub(crate) const HALVING: f64 = 0.693;

@@ -22,8 +22,10 @@
 
 #![forbid(unsafe_code)]
 
+mod approximation;
 pub mod budget;
 pub mod candidates;
+pub mod columns;
 pub mod complexity;
 pub mod decay;
 pub mod error;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! mapping of arrays ─► array ──┐
-//! Arrow table ─► arrow::import ┴► source (named columns of chunks) ─► read ─► Candidates
+//! Arrow table ─► arrow::import ┴► source (named columns of chunks) ─► read ─► Columns
 //! ```
 //!
 //! The rule for everything an allocation then shows: it is what the same call over `MemoryItem`s of
@@ -21,10 +21,9 @@ mod tiers;
 
 use std::borrow::Cow;
 
-use memory_budget_core::candidates::Candidates;
+use memory_budget_core::columns::{ColumnPlan, ColumnTuning, Columns, Doubts};
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
-use memory_budget_core::plan::plan;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::Counter;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -36,20 +35,21 @@ use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
 use crate::door::TokenEstimate;
-use crate::errors::ArgumentValueError;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, preview_of};
 use crate::record::{Created, Entry, Record};
-use source::Source;
+use fault::Column;
+use read::Floats;
 pub use source::are_columns;
+use source::{Content, Source};
 use text_column::TextColumn;
 
 /// A table, checked and converted as far as it had to be.
 struct Table<'a, 'py> {
-    tier: Vec<Tier>,
-    relevance: Cow<'a, [f64]>,
-    importance: Cow<'a, [f64]>,
-    timestamp_us: Cow<'a, [i64]>,
+    tier: Cow<'a, [u8]>,
+    relevance: Floats<'a>,
+    importance: Floats<'a>,
+    timestamp_us: Option<Cow<'a, [i64]>>,
     tokens: Cow<'a, [u64]>,
     access_count: Option<Cow<'a, [u64]>>,
     memory_id: Option<TextColumn<'a, 'py>>,
@@ -72,7 +72,7 @@ impl<'a, 'py> Table<'a, 'py> {
         };
         let relevance = match column(Field::RelevanceScore) {
             Some((content, column)) => read::floats(content, column)?,
-            None => Cow::Borrowed(&[][..]),
+            None => Floats::All(0.0),
         };
         let tokens = match column(Field::TokenCount) {
             Some((content, column)) => read::counts(content, column)?,
@@ -80,23 +80,22 @@ impl<'a, 'py> Table<'a, 'py> {
         };
         let tier = match column(Field::Tier) {
             Some((content, column)) => tiers::tiers(content, column)?,
-            None => vec![Tier::Working; rows],
+            None => Cow::Owned(vec![Tier::Working as u8; rows]),
         };
-        let timestamp_us = match column(Field::Timestamp) {
-            Some((content, column)) => read::times(content, column)?,
-            None => Cow::Owned(vec![NO_TIME; rows]),
-        };
+        let times = column(Field::Timestamp).map(|(content, column)| read::times(content, column));
         let importance = match column(Field::ImportanceScore) {
             Some((content, column)) => read::floats(content, column)?,
-            None => Cow::Owned(vec![DEFAULT_IMPORTANCE; rows]),
+            None => Floats::All(DEFAULT_IMPORTANCE),
         };
-        let access_count =
-            column(Field::AccessCount).map(|(content, column)| read::counts(content, column));
+        let access_count = column(Field::AccessCount).map(|(content, column)| {
+            read::check_counts(content, column)?;
+            read::counts(content, column)
+        });
         let mut table = Self {
             tier,
             relevance,
             importance,
-            timestamp_us,
+            timestamp_us: times.transpose()?,
             tokens,
             access_count: access_count.transpose()?,
             memory_id: texts(Field::MemoryId, false)?,
@@ -122,15 +121,14 @@ impl<'a, 'py> Table<'a, 'py> {
         Ok(())
     }
 
-    fn candidates(&self) -> PyResult<Candidates<'_>> {
-        Candidates::new(
-            &self.tier,
-            &self.relevance,
-            &self.importance,
-            &self.timestamp_us,
-            &self.tokens,
-        )
-        .map_err(|error| ArgumentValueError::new_err(error.to_string()))
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            tier: &self.tier,
+            relevance: self.relevance.numbers(),
+            importance: self.importance.numbers(),
+            timestamp_us: self.timestamp_us.as_deref(),
+            tokens: &self.tokens,
+        }
     }
 
     /// The id of a row; its number where there are no ids.
@@ -153,7 +151,7 @@ impl<'a, 'py> Table<'a, 'py> {
             Some(users) => users.get(py, row)?.map(Bound::unbind),
             None => None,
         };
-        let timestamp_us = self.timestamp_us[row];
+        let timestamp_us = self.timestamp_us.as_ref().map_or(NO_TIME, |times| times[row]);
         let accesses = self.access_count.as_ref().map_or(0, |counts| counts[row]);
         let entry = Entry {
             memory_id: self.memory_id(py, row)?.unbind(),
@@ -165,8 +163,8 @@ impl<'a, 'py> Table<'a, 'py> {
             text: text.unbind(),
             user_id,
             timestamp_us,
-            relevance: self.relevance[row],
-            importance: self.importance[row],
+            relevance: self.relevance.numbers().get(row),
+            importance: self.importance.numbers().get(row),
             estimated: self.estimated.get(row).is_some_and(|&estimated| estimated),
         };
         Ok((entry, original))
@@ -186,13 +184,14 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
     let py = columns.py();
     let source = Source::of(columns)?;
     let table = Table::read(&source, estimate)?;
-    let candidates = table.candidates()?;
-    let (plan, scores) =
-        gateway::run(py, source.rows(), || plan(&candidates, settings, level, now_us));
+    let (columns, tuning) = (table.columns(), ColumnTuning::default());
+    let ColumnPlan { plan, non_finite, doubts } =
+        gateway::run_over_rows(py, source.rows(), || columns.plan(settings, level, now_us, tuning));
+    resolve(&source, doubts)?;
     py.check_signals()?;
     let described = plan.selected.iter().map(|it| table.describe(py, it.index as usize));
     let (entries, originals) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
-    let non_finite = match scores.non_finite {
+    let non_finite = match non_finite {
         Some(found) => {
             let memory_id = table.memory_id(py, found.first_index)?;
             Some((found.count, memory_id.unbind(), found.first_field))
@@ -202,6 +201,21 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
     let has_ids = table.memory_id.is_some();
     let holder = Holder::Columns(Rows { originals, has_ids, counter: estimate.counter() });
     Ok(Outcome { plan, entries, holder, non_finite })
+}
+
+/// Looks closely at what the pass over the columns found doubtful. Nothing has been written.
+fn resolve(source: &Source<'_>, doubts: Doubts) -> PyResult<()> {
+    let checks: [(bool, Field, fn(&Content<'_>, Column<'_>) -> PyResult<()>); 3] = [
+        (doubts.tokens, Field::TokenCount, read::check_counts),
+        (doubts.tiers, Field::Tier, tiers::check),
+        (doubts.times, Field::Timestamp, read::check_times),
+    ];
+    for (_, field, check) in checks.into_iter().filter(|(is_doubtful, ..)| *is_doubtful) {
+        if let (Some(content), column) = source.get(field) {
+            check(content, column)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a selected row had beside what plan and entry keep.

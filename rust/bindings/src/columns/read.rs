@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use memory_budget_core::columns::Numbers as CoreNumbers;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
@@ -74,50 +75,79 @@ pub fn runs<'a>(
     Ok(runs)
 }
 
+/// A column of scores.
+pub enum Floats<'a> {
+    Single(&'a [f32]),
+    Double(Cow<'a, [f64]>),
+    /// The same for every row.
+    All(f64),
+}
+
+impl Floats<'_> {
+    pub fn numbers(&self) -> CoreNumbers<'_> {
+        match self {
+            Self::Single(column) => CoreNumbers::F32(column),
+            Self::Double(column) => CoreNumbers::F64(column),
+            Self::All(value) => CoreNumbers::All(*value),
+        }
+    }
+}
+
 /// Scores: any numbers.
-pub fn floats<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'a, [f64]>> {
+pub fn floats<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Floats<'a>> {
     let chunks = match content {
-        Content::Objects(values) => return objects(values, column, fields::number).map(Cow::Owned),
+        Content::Objects(values) => {
+            return objects(values, column, fields::number).map(Cow::Owned).map(Floats::Double);
+        }
         Content::Chunks(chunks) => chunks,
     };
     let runs = runs(chunks, column, NUMBERS, |_| true)?;
-    if let [(_, run)] = runs[..]
-        && let Some(slice) = run.slice_of(Kind::Float64)
-    {
-        return Ok(Cow::Borrowed(slice));
+    if let [(_, run)] = runs[..] {
+        if let Some(slice) = run.slice_of(Kind::Float64) {
+            return Ok(Floats::Double(Cow::Borrowed(slice)));
+        }
+        if let Some(slice) = run.slice_of(Kind::Float32) {
+            return Ok(Floats::Single(slice));
+        }
     }
     let mut floats = Vec::with_capacity(content.len());
     for (_, run) in runs {
         run.extend_floats(&mut floats);
     }
-    Ok(Cow::Owned(floats))
+    Ok(Floats::Double(Cow::Owned(floats)))
 }
 
-/// Counts: integers from 0 to 2^53 - 1.
+/// Counts: integers. Whether they are 0 to 2^53 - 1 remains for [`check_counts`].
 pub fn counts<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'a, [u64]>> {
     let chunks = match content {
         Content::Objects(values) => return objects(values, column, fields::count).map(Cow::Owned),
         Content::Chunks(chunks) => chunks,
     };
     let runs = runs(chunks, column, INTEGERS, Kind::is_integer)?;
-    let mut counts = if runs.len() == 1 { Vec::new() } else { Vec::with_capacity(content.len()) };
-    for (first, run) in &runs {
-        let integers = run.integers();
-        // The largest count is all ones, so one test of all bits together finds what is above it.
-        if integers.iter().fold(0, |bits, count| bits | count) > MAX_COUNT
-            && let Some(row) = integers.iter().position(|&count| count > MAX_COUNT)
-        {
-            return Err(column.bad_row(first + row, COUNT, run.shown(integers[row])));
-        }
-        if runs.len() == 1 {
-            return Ok(integers);
-        }
-        counts.extend_from_slice(&integers);
+    if let [(_, run)] = runs[..] {
+        return Ok(run.integers());
+    }
+    let mut counts = Vec::with_capacity(content.len());
+    for (_, run) in runs {
+        run.extend_integers(&mut counts, |count| count);
     }
     Ok(Cow::Owned(counts))
 }
 
-/// Times in microseconds since 1970 UTC, [`NO_TIME`] where unknown.
+/// Refuses the first count that is none.
+pub fn check_counts(content: &Content<'_>, column: Column<'_>) -> PyResult<()> {
+    let Content::Chunks(chunks) = content else { return Ok(()) };
+    for (first, run) in runs(chunks, column, INTEGERS, Kind::is_integer)? {
+        let integers = run.integers();
+        if let Some(row) = integers.iter().position(|&count| count > MAX_COUNT) {
+            return Err(column.bad_row(first + row, COUNT, run.shown(integers[row])));
+        }
+    }
+    Ok(())
+}
+
+/// Times in microseconds since 1970 UTC, [`NO_TIME`] where unknown. Where they are borrowed, it
+/// remains for [`check_times`] whether the calendar has them.
 pub fn times<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'a, [i64]>> {
     let chunks = match content {
         Content::Objects(values) => return objects(values, column, time).map(Cow::Owned),
@@ -125,7 +155,6 @@ pub fn times<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'
     };
     if let [chunk] = &chunks[..]
         && let Some(slice) = microseconds_in_place(chunk)
-        && are_times(slice)
     {
         return Ok(Cow::Borrowed(slice));
     }
@@ -154,13 +183,27 @@ pub fn times<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'
             let nulls = times[first..].iter_mut().enumerate();
             nulls.filter(|(row, _)| numbers.is_null(*row)).for_each(|(_, time)| *time = NO_TIME);
         }
-        if let Some(row) = times[first..].iter().position(|&time| !is_time(time)) {
-            let ticks = numbers.shown(ticks[row]);
-            let unit = if matches!(chunk, Chunk::Times(..)) { " ticks of its unit" } else { "" };
-            return Err(column.bad_row(first + row, TIME, format_args!("{ticks}{unit}")));
-        }
+        check_piece(chunk, column, first, &times[first..])?;
     }
     Ok(Cow::Owned(times))
+}
+
+/// Refuses the first time that the calendar does not have.
+pub fn check_times(content: &Content<'_>, column: Column<'_>) -> PyResult<()> {
+    let Content::Chunks(chunks) = content else { return Ok(()) };
+    let [chunk] = &chunks[..] else { return Ok(()) };
+    microseconds_in_place(chunk).map_or(Ok(()), |times| check_piece(chunk, column, 0, times))
+}
+
+fn check_piece(chunk: &Chunk, column: Column<'_>, first: usize, times: &[i64]) -> PyResult<()> {
+    let Some(row) = times.iter().position(|&time| !is_time(time)) else { return Ok(()) };
+    let (numbers, unit) = match chunk {
+        Chunk::Times(numbers, _) => (numbers, " ticks of its unit"),
+        Chunk::Numbers(numbers) => (numbers, ""),
+        _ => return Err(wrong(column, TIMES, chunk)),
+    };
+    let ticks = numbers.shown(numbers.integer(row));
+    Err(column.bad_row(first + row, TIME, format_args!("{ticks}{unit}")))
 }
 
 fn microseconds_in_place(chunk: &Chunk) -> Option<&[i64]> {
@@ -178,14 +221,6 @@ fn microseconds_in_place(chunk: &Chunk) -> Option<&[i64]> {
 fn is_time(microseconds: i64) -> bool {
     microseconds == NO_TIME
         || (microseconds != OUT_OF_RANGE && datetime::is_representable(microseconds))
-}
-
-fn are_times(times: &[i64]) -> bool {
-    // 2^58 microseconds are 9,133 years: one test of all bits together finds what is not within so
-    // many from the year 1. It may refuse too much, and then every time is looked at.
-    let start = datetime::REPRESENTABLE.start;
-    let bits = times.iter().fold(0, |bits, time| bits | time.wrapping_sub(start).cast_unsigned());
-    bits < 1 << 58 || times.iter().all(|&time| is_time(time))
 }
 
 /// A datetime, None, or an integer in microseconds.

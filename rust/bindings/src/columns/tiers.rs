@@ -1,10 +1,12 @@
 //! The column of tiers: names, or positions in `MemoryTier`.
 
+use std::borrow::Cow;
+
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Kind};
 use super::fault::Column;
 use super::read::{objects, wrong};
 use super::source::Content;
@@ -22,12 +24,21 @@ const TIER_INDEX: &str = "an integer from 0 to 3";
 const NONE: u8 = 4;
 const _: () = assert!(Tier::COUNT == NONE as usize);
 
-/// The tier of every row.
-pub fn tiers(content: &Content<'_>, column: Column<'_>) -> PyResult<Vec<Tier>> {
+/// The position of every row's tier. Where they are borrowed, it remains for [`check`] whether all of
+/// them are one.
+pub fn tiers<'a>(content: &'a Content<'_>, column: Column<'_>) -> PyResult<Cow<'a, [u8]>> {
     let chunks = match content {
-        Content::Objects(values) => return objects(values, column, tier),
+        Content::Objects(values) => {
+            let position = |value: &_| tier(value).map(|tier| tier as u8);
+            return objects(values, column, position).map(Cow::Owned);
+        }
         Content::Chunks(chunks) => chunks,
     };
+    if let [chunk] = &chunks[..]
+        && let Some(positions) = positions_in_place(chunk)
+    {
+        return Ok(Cow::Borrowed(positions));
+    }
     let mut positions: Vec<u8> = Vec::with_capacity(content.len());
     for chunk in chunks {
         let first = positions.len();
@@ -51,16 +62,22 @@ pub fn tiers(content: &Content<'_>, column: Column<'_>) -> PyResult<Vec<Tier>> {
             return Err(explained(chunk, column, first, row.unwrap_or(0)));
         }
     }
-    // The same bytes under another type: this copies nothing.
-    Ok(positions.into_iter().map(at).collect())
+    Ok(Cow::Owned(positions))
 }
 
-fn at(position: u8) -> Tier {
-    match position & 3 {
-        0 => Tier::Working,
-        1 => Tier::Project,
-        2 => Tier::LongTerm,
-        _ => Tier::Rag,
+/// Refuses the first position that is no tier's.
+pub fn check(content: &Content<'_>, column: Column<'_>) -> PyResult<()> {
+    let Content::Chunks(chunks) = content else { return Ok(()) };
+    let [chunk] = &chunks[..] else { return Ok(()) };
+    let mut positions = positions_in_place(chunk).unwrap_or_default().iter();
+    let row = positions.position(|&position| position >= NONE);
+    row.map_or(Ok(()), |row| Err(explained(chunk, column, 0, row)))
+}
+
+fn positions_in_place(chunk: &Chunk) -> Option<&[u8]> {
+    match chunk {
+        Chunk::Numbers(numbers) if numbers.first_null().is_none() => numbers.slice_of(Kind::UInt8),
+        _ => None,
     }
 }
 

@@ -155,6 +155,12 @@ impl Lane {
         (f64::from(approximate) + self.error_bound).clamp(0.0, 1.0)
     }
 
+    /// Takes note that no candidate costs less.
+    pub fn learn(&mut self, least_tokens: u64) {
+        self.least_tokens = least_tokens;
+        self.finish_if_full();
+    }
+
     fn finish_if_full(&mut self) {
         if self.rest < self.least_tokens {
             self.finish();

@@ -51,6 +51,11 @@ pub trait Ranking {
     fn least_tokens(&self, _tier: Tier) -> u64 {
         0
     }
+
+    /// As [`Self::least_tokens`], asked when every row has been asked for its approximate score.
+    fn least_tokens_seen(&self, tier: Tier) -> u64 {
+        self.least_tokens(tier)
+    }
 }
 
 /// Sizes that decide about speed alone.
@@ -98,6 +103,9 @@ pub fn select(
         Tier::ALL.map(|tier| Lane::new(budgets[tier.index()], ranking.least_tokens(tier), bound));
     guess_floors(ranking, &mut lanes, tuning);
     collect(ranking, &mut lanes, tuning.block);
+    for (lane, tier) in lanes.iter_mut().zip(Tier::ALL) {
+        lane.learn(ranking.least_tokens_seen(tier));
+    }
     loop {
         for lane in &mut lanes {
             lane.take(ranking);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::access::AccessColumn;
 use super::cost::{Cost, CostLimit, LARGER, LENGTH};
-use super::forward_decay::{DecayColumn, LARGEST};
+use super::forward_decay::DecayColumn;
 use super::number::Numbers;
+use crate::approximation::LARGEST;
 use crate::plan::count_equal;
 use crate::sync::{Current, MODELLED};
 use crate::tier::Tier;
@@ -255,7 +256,7 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
     }
 
     /// The decay of the rows for a half-life, made if nobody asked for it before. The half-life is one
-    /// that [`super::forward_decay::is_regular`].
+    /// that [`crate::approximation::Formula::suits`].
     pub fn decay(&self, half_life_hours: f64, now_us: i64) -> Arc<DecayColumn> {
         let columns = self.decay.load();
         let serving = columns.iter().find(|column| column.serves(half_life_hours, now_us));

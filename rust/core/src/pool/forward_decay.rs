@@ -5,33 +5,22 @@
 //! which belongs to the call (forward decay: Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009). The
 //! product is clamped to 1: a time in the future is fresh.
 //!
-//! # How far an approximate score can be off
+//! # How far freshness is off
 //!
-//! u = 2^-24 is the relative error of one rounded `f32` operation, and of rounding to `f32`. Within
-//! [`Reach`] nothing overflows. To first order in u:
+//! u = 2^-24 is the relative error of one rounded `f32` operation, and of rounding to `f32`. Freshness
+//! carries the rounding of the row's weight, of the call's factor and of the product: 3 u. Both
+//! exponentials are computed in `f64`. Where the row's weight is a normal `f32`, its exponent is below
+//! 88 in magnitude and that of the call below [`FARTHEST`], and an exponent of at most 120, off by some
+//! 5 * 2^-53 of itself, moves `exp` by less than 2^-43. The formula's own rounding is of that size. A
+//! row's weight too small for a normal `f32` is off by at most 2^-150 and a weight of zero stands for
+//! less than 2^-150, times a factor of at most exp(27) < 2^39. Clamping brings two numbers no further
+//! apart. Altogether less than the 8 u that [`Formula`] allows.
 //!
-//! * the relevance term carries the rounding of the weight, of the relevance and of their product,
-//!   then of two sums: 5 u;
-//! * so does the importance term: 5 u;
-//! * freshness carries the rounding of the row's weight, of the call's factor and of the product:
-//!   3 u. Both exponentials are computed in `f64`. Where the row's weight is a normal `f32`, its
-//!   exponent is below 88 in magnitude and that of the call below [`FARTHEST`], and an exponent of
-//!   at most 120, off by some 5 * 2^-53 of itself, moves `exp` by less than 2^-43. The formula's own
-//!   rounding is of that size. Clamping brings two numbers no further apart. Then the rounding of
-//!   the weight, of the product and of one sum: 6 u and 2^-42 altogether;
-//! * a row's weight too small for a normal `f32` is off by at most 2^-150 and a weight of zero
-//!   stands for less than 2^-150, times a factor of at most exp(27) < 2^39;
-//! * a weight of the formula or a component too small for a normal `f32` is off by 2^-126 at most.
-//!
-//! With weights w and components within their reach R, all at most [`LARGEST`], the sum is thus off
-//! by less than `6 u (w_r R_r + w_i R_i + w_f)`, terms of second order and 2^-90.
-//! [`Formula::error_bound`] says 16 u, and u more, which also covers rows that are scored exactly and
-//! rounded to `f32` (0..=1). Both sums are then clamped to 0..=1, which brings them no further apart:
-//! `score <= approximate + bound`, as a ranking promises.
+//! [`Formula`]: crate::approximation::Formula
 
 use super::chunk::with_room;
+use crate::approximation::Formula;
 use crate::decay::{HALVING, NO_TIME, age_hours_signed};
-use crate::settings::{Settings, Weights};
 
 /// Largest exponent of the call's factor; beyond it the rows get a new landmark (some 39
 /// half-lives). `exp` of it is far from both ends of `f32`.
@@ -39,9 +28,6 @@ const FARTHEST: f64 = 27.0;
 
 /// More microseconds than lie between 1970 and the years 1 or 9999.
 const LONG_US: i64 = 1 << 58;
-
-/// Largest weight and component that are approximated.
-pub(super) const LARGEST: f64 = 1e6;
 
 /// The row's part of freshness, for one half-life and one landmark.
 pub(super) struct DecayColumn {
@@ -55,11 +41,6 @@ impl Clone for DecayColumn {
         let Self { half_life_hours, landmark_us, .. } = *self;
         Self { half_life_hours, landmark_us, weights: with_room(&self.weights) }
     }
-}
-
-/// Whether a half-life can be approximated at all: far from where exponents overflow.
-pub(super) fn is_regular(half_life_hours: f64) -> bool {
-    (1e-6..=1e12).contains(&half_life_hours)
 }
 
 fn exponent(from_us: i64, to_us: i64, half_life_hours: f64) -> f64 {
@@ -131,89 +112,32 @@ fn column_weight(timestamp_us: i64, landmark_us: i64, half_life_hours: f64) -> f
     exponent(landmark_us, timestamp_us, half_life_hours).exp() as f32
 }
 
-/// The largest magnitudes of components that a call approximates; others are scored exactly.
-#[derive(Clone, Copy)]
-pub(super) struct Reach {
-    pub relevance: f32,
-    pub importance: f32,
-}
-
-/// The formula's weights as a scan uses them.
-#[derive(Clone, Copy)]
-pub(super) struct Formula {
-    relevance: f32,
-    importance: f32,
-    freshness: f32,
-    reach: Reach,
-    exact: Weights,
-}
-
-impl Formula {
-    #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-    pub fn new(weights: Weights, reach: Reach) -> Self {
-        Self {
-            relevance: weights.relevance as f32,
-            importance: weights.importance as f32,
-            freshness: weights.freshness as f32,
-            reach,
-            exact: weights,
-        }
+/// Approximate scores of rows from their relevance, importance (which is within reach) and weights of
+/// decay; false if a relevance is out of reach, and then they mean nothing.
+pub(super) fn approximate(
+    formula: &Formula,
+    [relevance, importance, weights]: [&[f32]; 3],
+    factor: f32,
+    scores: &mut [f32],
+) -> bool {
+    let mut within = true;
+    let columns = scores.iter_mut().zip(relevance).zip(importance).zip(weights);
+    for (((score, &relevance), &importance), &weight) in columns {
+        within &= relevance.abs() <= formula.reach.relevance;
+        let freshness = weight * factor;
+        let freshness = if freshness < 1.0 { freshness } else { 1.0 };
+        *score = formula.score(relevance, importance, freshness);
     }
-
-    /// For rows that are all scored exactly and rounded to `f32`.
-    pub fn rounding() -> Self {
-        let weights = Weights { relevance: 0.0, importance: 0.0, freshness: 1.0 };
-        Self::new(weights, Reach { relevance: 0.0, importance: 0.0 })
-    }
-
-    /// Whether these settings are approximated at all.
-    pub fn suits(settings: &Settings) -> bool {
-        let Weights { relevance, importance, freshness } = settings.weights;
-        [relevance, importance, freshness].into_iter().all(|weight| weight <= LARGEST)
-            && is_regular(settings.freshness_half_life_hours)
-    }
-
-    /// The module's documentation proves it.
-    pub fn error_bound(&self) -> f64 {
-        let Reach { relevance, importance } = self.reach;
-        let scale = self.exact.relevance * f64::from(relevance)
-            + self.exact.importance * f64::from(importance)
-            + self.exact.freshness;
-        (16.0 * scale + 1.0) * f64::from(f32::EPSILON) / 2.0
-    }
-
-    /// Approximate scores of rows; false if a relevance is out of reach, and then they mean nothing.
-    pub fn approximate(
-        &self,
-        relevance: &[f32],
-        importance: &[f32],
-        weights: &[f32],
-        factor: f32,
-        scores: &mut [f32],
-    ) -> bool {
-        let mut within = true;
-        let columns = scores.iter_mut().zip(relevance).zip(importance).zip(weights);
-        for (((score, &relevance), &importance), &weight) in columns {
-            within &= relevance.abs() <= self.reach.relevance;
-            let freshness = weight * factor;
-            // Not f32::min, which asks about NaN first; there is none.
-            let freshness = if freshness < 1.0 { freshness } else { 1.0 };
-            let sum = relevance * self.relevance
-                + importance * self.importance
-                + freshness * self.freshness;
-            // Clamped as the score is, so that what ties there is seen to tie here.
-            let sum = if sum < 1.0 { sum } else { 1.0 };
-            *score = if sum > 0.0 { sum } else { 0.0 };
-        }
-        within
-    }
+    within
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approximation::{LARGEST, Reach};
     use crate::decay;
     use crate::score::combined;
+    use crate::settings::Weights;
     use proptest::prelude::*;
 
     fn component() -> impl Strategy<Value = f64> {
@@ -256,13 +180,8 @@ mod tests {
             };
             let formula = Formula::new(weights, Reach { relevance: 2.0, importance: 2.0 });
             let mut score = [0.0];
-            let within = formula.approximate(
-                &[components[0] as f32],
-                &[components[1] as f32],
-                column.weights(),
-                column.factor(now_us),
-                &mut score,
-            );
+            let columns = [&[components[0] as f32], &[components[1] as f32], column.weights()];
+            let within = approximate(&formula, columns, column.factor(now_us), &mut score);
             prop_assert!(within);
             let freshness = decay::freshness(time, now_us, half_life);
             let sum = components[0] * weights.relevance + components[1] * weights.importance

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::chunk::{CHUNK, Chunk};
 use super::cost::CostLimit;
-use super::forward_decay::{DecayColumn, Formula, LARGEST, Reach};
+use super::forward_decay::{self, DecayColumn};
 use super::query::Query;
 use super::snapshot::Snapshot;
+use crate::approximation::{Formula, Reach, guess_reach};
 use crate::decay;
 use crate::pack::{NOT_A_CANDIDATE, Ranking};
 use crate::score::{combined, finite_or_zero};
@@ -99,8 +100,9 @@ const SAMPLE: usize = 256;
 impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
     pub fn new(snapshot: &'a Snapshot<P, E>, query: &Query<'a>, relevance: C) -> Self {
         let settings = query.settings;
-        let mut reach =
-            Reach { relevance: guess_reach(&relevance, snapshot.rows), importance: 0.0 };
+        let step = (snapshot.rows / SAMPLE).max(1);
+        let sample = (0..snapshot.rows).step_by(step).map(|row| relevance.exact(row));
+        let mut reach = Reach { relevance: guess_reach(sample), importance: 0.0 };
         let (suits, half_life) = (Formula::suits(settings), settings.freshness_half_life_hours);
         let mut last = (0, 0.0);
         let mut prepared = Vec::with_capacity(snapshot.chunks.len());
@@ -208,7 +210,12 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
             let importance = &chunk.importance().near()[rows.clone()];
             let weights = &decay.weights()[rows];
             let within = self.relevance.near(first..first + scores.len(), |relevance| {
-                self.formula.approximate(relevance, importance, weights, *factor, scores)
+                forward_decay::approximate(
+                    &self.formula,
+                    [relevance, importance, weights],
+                    *factor,
+                    scores,
+                )
             });
             if within {
                 return;
@@ -235,18 +242,6 @@ fn pieces<T>(start: usize, mut values: &mut [T], mut visit: impl FnMut(usize, us
         visit((start - piece.len()) / CHUNK, at, piece);
         values = rest;
     }
-}
-
-/// A power of two well above what a sample of the relevance holds: 2 for the usual scores.
-fn guess_reach(relevance: &impl Column, rows: usize) -> f32 {
-    let step = (rows / SAMPLE).max(1);
-    let sampled = (0..rows).step_by(step).map(|row| relevance.exact(row).abs());
-    let largest = sampled.filter(|it| it.is_finite()).fold(1.0, f64::max).min(LARGEST);
-    let mut reach = 1.0;
-    while f64::from(reach) <= largest {
-        reach *= 2.0;
-    }
-    reach
 }
 
 impl<P: Clone, E: Clone, C: Column> Ranking for PoolRanking<'_, P, E, C> {

@@ -1,0 +1,207 @@
+//! Allocating over columns as a caller has them, without scoring every row exactly.
+//!
+//! A selection over columns writes nothing back, so only what is taken needs its exact score. The rest
+//! is told apart by approximate scores ([`crate::approximation`]), made in one pass that also looks
+//! whether the columns hold what they may.
+
+mod ranking;
+
+use crate::budget::tier_budgets;
+use crate::complexity::Level;
+use crate::decay::FIRST_US;
+use crate::pack::{Tuning, score_order, select};
+use crate::plan::{Plan, Selected, assemble, count_equal};
+use crate::score::NonFinite;
+use crate::settings::Settings;
+use crate::tier::Tier;
+use crate::tokens::MAX_COUNT;
+use ranking::{ColumnRanking, Seen};
+
+/// A column of scores.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    /// Widened to `f64` first.
+    F32(&'a [f32]),
+    /// As they are.
+    F64(&'a [f64]),
+    /// The same for every row.
+    All(f64),
+}
+
+impl Numbers<'_> {
+    /// The value of a row as it is.
+    ///
+    /// # Panics
+    /// If the column has no such row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> f64 {
+        match self {
+            Self::F32(column) => column[row].into(),
+            Self::F64(column) => column[row],
+            Self::All(value) => *value,
+        }
+    }
+
+    fn length(&self) -> Option<usize> {
+        match self {
+            Self::F32(column) => Some(column.len()),
+            Self::F64(column) => Some(column.len()),
+            Self::All(_) => None,
+        }
+    }
+}
+
+/// Equal-length columns; row `i` of each is candidate `i`.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    /// The index of each candidate's tier in [`Tier::ALL`].
+    pub tier: &'a [u8],
+    /// Any numbers; NaN and infinities count as 0.0.
+    pub relevance: Numbers<'a>,
+    /// As the relevance.
+    pub importance: Numbers<'a>,
+    /// Microseconds since 1970 UTC, or [`crate::decay::NO_TIME`]; `None` where no time is known.
+    pub timestamp_us: Option<&'a [i64]>,
+    /// What each candidate costs, at most [`MAX_COUNT`].
+    pub tokens: &'a [u64],
+}
+
+/// What a pass over columns found that they may not hold. The plan then means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubts {
+    /// Some tier is none.
+    pub tiers: bool,
+    /// Some cost is above [`MAX_COUNT`].
+    pub tokens: bool,
+    /// Some time may lie outside the years 1 to 9999: look again, at each.
+    pub times: bool,
+}
+
+/// A plan over columns.
+#[derive(Clone, Debug)]
+pub struct ColumnPlan {
+    /// What was decided.
+    pub plan: Plan,
+    /// What had to be counted as 0.0.
+    pub non_finite: Option<NonFinite>,
+    /// Whether the columns held what they may.
+    pub doubts: Doubts,
+}
+
+/// How a plan over columns is made; decides about speed alone.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnTuning {
+    /// Rows below which everything is scored exactly and sorted.
+    pub sort_below: usize,
+    /// Sizes of the search.
+    pub search: Tuning,
+}
+
+impl Default for ColumnTuning {
+    fn default() -> Self {
+        Self { sort_below: 384, search: Tuning::default() }
+    }
+}
+
+impl Columns<'_> {
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.tier.len()
+    }
+
+    /// Packs every tier within its budget for a query of `level` at `now_us`. The plan is that of
+    /// [`crate::plan::plan`] over the same values.
+    ///
+    /// # Panics
+    /// If the columns differ in length, or have more than 2^32 - 1 rows.
+    #[must_use]
+    pub fn plan(
+        &self,
+        settings: &Settings,
+        level: Level,
+        now_us: i64,
+        tuning: ColumnTuning,
+    ) -> ColumnPlan {
+        let rows = self.rows();
+        assert!(u32::try_from(rows).is_ok(), "at most 2^32 - 1 rows");
+        let scores = [self.relevance.length(), self.importance.length()];
+        let lengths = [Some(self.tokens.len()), self.timestamp_us.map(<[i64]>::len)];
+        assert!(scores.iter().chain(&lengths).all(|it| it.is_none_or(|it| it == rows)));
+        let available = Tier::ALL.map(|tier| count_equal(self.tier, tier as u8));
+        let budgets = tier_budgets(settings, level);
+        let ranking = ColumnRanking::new(self, settings, now_us);
+        let taken = if rows < tuning.sort_below {
+            self.sorted(&ranking, budgets)
+        } else {
+            let taken = select(&ranking, budgets, tuning.search);
+            taken.map(|taken| taken.into_iter().map(|(row, _)| row).collect())
+        };
+        let mut tiers = Tier::ALL.into_iter();
+        let taken = taken.map(|taken: Vec<u32>| {
+            let tier = tiers.next().unwrap_or(Tier::Working);
+            let ranking = &ranking;
+            taken.into_iter().map(move |row| {
+                let [relevance, importance, freshness, combined] = ranking.components(row);
+                let tokens = self.tokens[row as usize];
+                Selected { index: row, tier, tokens, relevance, importance, freshness, combined }
+            })
+        });
+        let plan = assemble(settings, level, available, taken);
+        let Seen { beyond_reach, token_bits, time_bits, .. } = ranking.seen();
+        ColumnPlan {
+            plan,
+            non_finite: beyond_reach.then(|| self.non_finite()).flatten(),
+            doubts: Doubts {
+                tiers: available.iter().sum::<usize>() != rows,
+                tokens: token_bits > MAX_COUNT,
+                times: time_bits >> YEARS_BITS != 0,
+            },
+        }
+    }
+
+    /// Scores everything, sorts everything.
+    fn sorted(
+        &self,
+        ranking: &ColumnRanking<'_>,
+        budgets: [u64; Tier::COUNT],
+    ) -> [Vec<u32>; Tier::COUNT] {
+        ranking.look_at_all();
+        let of_row = |row: usize| Tier::from_index(self.tier[row].into());
+        let (mut rows, mut tiers, mut scores, mut tokens) = (vec![], vec![], vec![], vec![]);
+        for (number, row) in (0..).zip(0..self.rows()) {
+            let Some(tier) = of_row(row) else { continue };
+            rows.push(number);
+            tiers.push(tier);
+            scores.push(ranking.components(number)[3]);
+            tokens.push(self.tokens[row]);
+        }
+        let packed = score_order(&tiers, &scores, &tokens, budgets);
+        packed.taken.map(|range| packed.rows[range].iter().map(|&it| rows[it as usize]).collect())
+    }
+
+    /// Counts the components that are NaN or infinite.
+    fn non_finite(&self) -> Option<NonFinite> {
+        let mut found: Option<NonFinite> = None;
+        for row in 0..self.rows() {
+            let fields = [
+                (self.relevance.get(row), "relevance_score"),
+                (self.importance.get(row), "importance_score"),
+            ];
+            for (_, field) in fields.into_iter().filter(|(value, _)| !value.is_finite()) {
+                let first = NonFinite { count: 0, first_index: row, first_field: field };
+                found.get_or_insert(first).count += 1;
+            }
+        }
+        found
+    }
+}
+
+/// 2^58 microseconds are 9,133 years: what lies further from the year 1 may be no time.
+const YEARS_BITS: u32 = 58;
+
+/// Bits of the distance from the year 1; all of them together tell whether a time lies too far away.
+#[inline(always)]
+fn distance_bits(timestamp_us: i64) -> u64 {
+    timestamp_us.wrapping_sub(FIRST_US).cast_unsigned()
+}
