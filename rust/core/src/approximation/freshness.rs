@@ -2,7 +2,7 @@
 //!
 //! Freshness is `2^y` with `y = -0.693 log2(e) age / half_life`. The nearest integer n of y goes into
 //! the exponent of the result, and a polynomial of degree five gives `2^f` for the rest f = y - n.
-//! No step branches, so that a loop over rows computes four at a time.
+//! No step branches, so that a loop over rows takes several at a time.
 //!
 //! # How far it is off
 //!
@@ -44,16 +44,17 @@ impl Decay {
         (now_us >= 0).then_some(Self { now_us, per_microsecond: per_hour / 3.6e9 })
     }
 
-    /// The freshness of what was made at that time; of an unknown time 1, and of times further than
-    /// 292,000 years away anything up to 1.
+    /// The exponent whose [`power_of_two`] is the freshness of what was made at that time; of an unknown
+    /// time 0, and of times further than 292,000 years away anything up to 0.
+    ///
+    /// Apart from the power, so that loops over rows take two at a time here and four at a time there.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-    pub fn freshness(self, timestamp_us: i64) -> f32 {
+    pub fn exponent(self, timestamp_us: i64) -> f32 {
         // Wraps for the unknown time, the least of all: then it lies in the future.
         let exponent = as_f64(self.now_us.wrapping_sub(timestamp_us)) * self.per_microsecond;
         let exponent = if exponent < 0.0 { exponent } else { 0.0 };
-        let exponent = if exponent > LOWEST { exponent } else { LOWEST };
-        power_of_two(exponent as f32)
+        (if exponent > LOWEST { exponent } else { LOWEST }) as f32
     }
 }
 
@@ -72,7 +73,7 @@ fn as_f64(integer: i64) -> f64 {
 
 /// `2^exponent`, for exponents from [`LOWEST`] to 0.
 #[inline(always)]
-fn power_of_two(exponent: f32) -> f32 {
+pub(crate) fn power_of_two(exponent: f32) -> f32 {
     let shifted = exponent + ROUND;
     let rest = exponent - (shifted - ROUND);
     let [first, second, third, fourth, fifth] = POLYNOMIAL;
@@ -96,7 +97,7 @@ mod tests {
     fn off(timestamp_us: i64, now_us: i64, half_life_hours: f64) -> f64 {
         let exact = freshness(timestamp_us, now_us, half_life_hours);
         let decay = Decay::new(now_us, half_life_hours).unwrap();
-        (f64::from(decay.freshness(timestamp_us)) - exact).abs()
+        (f64::from(power_of_two(decay.exponent(timestamp_us))) - exact).abs()
     }
 
     proptest! {
@@ -139,9 +140,9 @@ mod tests {
     fn ends_of_the_scale() {
         let decay = Decay::new(0, 168.0).unwrap();
         for fresh in [0, 1, i64::MAX, NO_TIME] {
-            assert_eq!(decay.freshness(fresh), 1.0);
+            assert_eq!(power_of_two(decay.exponent(fresh)), 1.0);
         }
-        assert!(decay.freshness(-i64::MAX) < 1e-30);
+        assert!(power_of_two(decay.exponent(-i64::MAX)) < 1e-30);
         assert!(Decay::new(-1, 168.0).is_none());
     }
 }

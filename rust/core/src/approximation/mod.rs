@@ -22,4 +22,4 @@ mod formula;
 mod freshness;
 
 pub(crate) use formula::{Formula, LARGEST, Reach, guess_reach};
-pub(crate) use freshness::Decay;
+pub(crate) use freshness::{Decay, power_of_two};

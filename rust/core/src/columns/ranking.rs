@@ -1,9 +1,10 @@
 //! Columns as a ranking.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use super::{Columns, Numbers, distance_bits};
-use crate::approximation::{Decay, Formula, Reach, guess_reach};
+use crate::approximation::{Decay, Formula, Reach, guess_reach, power_of_two};
 use crate::decay::{self, NO_TIME};
 use crate::pack::Ranking;
 use crate::score::{combined, finite_or_zero};
@@ -14,7 +15,7 @@ use crate::tokens::MAX_COUNT;
 /// Rows that are asked for a component to guess its range.
 const SAMPLE: usize = 256;
 
-/// Rows that are scored together; constant columns are that long.
+/// Rows that are scored together.
 const PIECE: usize = 1024;
 
 /// What passes have seen so far.
@@ -38,38 +39,15 @@ pub(super) struct ColumnRanking<'a> {
     formula: Formula,
     /// None where rows are scored exactly.
     decay: Option<Decay>,
-    /// The importance of a piece where it is the same for all rows, the relevance likewise.
-    constants: [Vec<f64>; 2],
-    /// What freshness is taken of where no time is known.
-    unknown: Vec<i64>,
+    scratch: RefCell<Box<Scratch>>,
     seen: Cell<Seen>,
 }
 
-/// A number of a column, and the nearest `f32`.
-trait Near: Copy {
-    fn near(self) -> f32;
-}
-
-impl Near for f32 {
-    #[inline(always)]
-    fn near(self) -> f32 {
-        self
-    }
-}
-
-impl Near for f64 {
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-    fn near(self) -> f32 {
-        self as f32
-    }
-}
-
-/// A piece of a column.
-#[derive(Clone, Copy)]
-enum Piece<'a> {
-    F32(&'a [f32]),
-    F64(&'a [f64]),
+/// What a piece is scored from, in `f32`: four rows fit where two of the columns' own numbers do.
+struct Scratch {
+    relevance: [f32; PIECE],
+    importance: [f32; PIECE],
+    exponent: [f32; PIECE],
 }
 
 impl<'a> ColumnRanking<'a> {
@@ -88,20 +66,17 @@ impl<'a> ColumnRanking<'a> {
             }
             None => Formula::rounding(),
         };
-        let constant = |column: Numbers<'_>| match column {
-            Numbers::All(value) => vec![value; PIECE],
-            Numbers::F32(_) | Numbers::F64(_) => Vec::new(),
-        };
-        let unknown =
-            if columns.timestamp_us.is_none() { vec![NO_TIME; PIECE] } else { Vec::new() };
         Self {
             columns,
             settings,
             now_us,
             formula,
             decay,
-            constants: [columns.relevance, columns.importance].map(constant),
-            unknown,
+            scratch: RefCell::new(Box::new(Scratch {
+                relevance: near(columns.relevance),
+                importance: near(columns.importance),
+                exponent: [0.0; PIECE],
+            })),
             seen: Cell::new(Seen {
                 beyond_reach: false,
                 token_bits: 0,
@@ -149,74 +124,68 @@ impl<'a> ColumnRanking<'a> {
         self.seen.set(seen);
     }
 
-    fn piece(&self, which: usize, start: usize, length: usize) -> Piece<'_> {
-        let column = [&self.columns.relevance, &self.columns.importance][which];
-        match column {
-            Numbers::F32(column) => Piece::F32(&column[start..start + length]),
-            Numbers::F64(column) => Piece::F64(&column[start..start + length]),
-            Numbers::All(_) => Piece::F64(&self.constants[which][..length]),
-        }
-    }
-
     /// Approximate scores of rows; false if a component is out of reach.
     fn approximate_piece(&self, decay: Decay, start: usize, scores: &mut [f32]) -> bool {
-        let length = scores.len();
-        let times = match self.columns.timestamp_us {
-            Some(times) => &times[start..start + length],
-            None => &self.unknown[..length],
-        };
-        let formula = &self.formula;
-        match (self.piece(0, start, length), self.piece(1, start, length)) {
-            (Piece::F32(r), Piece::F32(i)) => approximate(formula, decay, r, i, times, scores),
-            (Piece::F32(r), Piece::F64(i)) => approximate(formula, decay, r, i, times, scores),
-            (Piece::F64(r), Piece::F32(i)) => approximate(formula, decay, r, i, times, scores),
-            (Piece::F64(r), Piece::F64(i)) => approximate(formula, decay, r, i, times, scores),
+        let rows = start..start + scores.len();
+        let Scratch { relevance, importance, exponent } = &mut **self.scratch.borrow_mut();
+        if let Some(times) = self.columns.timestamp_us {
+            for (exponent, &time) in exponent.iter_mut().zip(&times[rows.clone()]) {
+                *exponent = decay.exponent(time);
+            }
         }
+        let relevance = self.columns.relevance.near_of(rows.clone(), relevance);
+        let importance = self.columns.importance.near_of(rows, importance);
+        let reach = self.formula.reach;
+        let mut within = true;
+        let columns = scores.iter_mut().zip(relevance).zip(importance).zip(&*exponent);
+        for (((score, &relevance), &importance), &exponent) in columns {
+            within &= (relevance.abs() <= reach.relevance) & (importance.abs() <= reach.importance);
+            *score = self.formula.score(relevance, importance, power_of_two(exponent));
+        }
+        within
     }
 }
 
-fn approximate(
-    formula: &Formula,
-    decay: Decay,
-    relevance: &[impl Near],
-    importance: &[impl Near],
-    times: &[i64],
-    scores: &mut [f32],
-) -> bool {
-    let Reach { relevance: most_relevance, importance: most_importance } = formula.reach;
-    let mut within = true;
-    let columns = scores.iter_mut().zip(relevance).zip(importance).zip(times);
-    for (((score, relevance), importance), &time) in columns {
-        let (relevance, importance) = (relevance.near(), importance.near());
-        within &= (relevance.abs() <= most_relevance) & (importance.abs() <= most_importance);
-        *score = formula.score(relevance, importance, decay.freshness(time));
+/// What a scratch holds of a column that is the same for all rows.
+#[expect(clippy::cast_possible_truncation)] // rounding is accounted for
+fn near(column: Numbers<'_>) -> [f32; PIECE] {
+    [if let Numbers::All(value) = column { value as f32 } else { 0.0 }; PIECE]
+}
+
+impl Numbers<'_> {
+    /// The nearest `f32` of each of these rows, in place or in a scratch made by [`near`].
+    #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
+    fn near_of<'a>(&'a self, rows: Range<usize>, scratch: &'a mut [f32; PIECE]) -> &'a [f32] {
+        match self {
+            Self::F32(column) => return &column[rows],
+            Self::F64(column) => {
+                for (near, &exact) in scratch.iter_mut().zip(&column[rows]) {
+                    *near = exact as f32;
+                }
+            }
+            Self::All(_) => {}
+        }
+        scratch
     }
-    within
 }
 
 /// All bits of the numbers together, and the least number; 0 if one is above [`MAX_COUNT`].
 fn bits_and_least(tokens: &[u64]) -> (u64, u64) {
-    const LANES: usize = 4;
-    // Up to MAX_COUNT, the bits of 2^52 and the number's added to them are those of a float, in the
-    // same order. Unlike integers, floats have a minimum that takes two at once.
-    const EXPONENT: u64 = 0x4330_0000_0000_0000;
-    let number = |tokens: u64| f64::from_bits(tokens.wrapping_add(EXPONENT));
+    const LANES: usize = 8;
+    // Up to MAX_COUNT, bits are those of a float, tiny and in the same order. Unlike integers, floats
+    // have a minimum that takes two at once; it compares, and loses no time over tiny numbers.
     let smaller = |one: f64, other: f64| if one < other { one } else { other };
+    let bits = tokens.iter().fold(0, |bits, tokens| bits | tokens);
     let (pieces, rest) = tokens.as_chunks::<LANES>();
-    let (mut bits, mut least) = ([0; LANES], [f64::INFINITY; LANES]);
+    let mut least = [f64::INFINITY; LANES];
     for piece in pieces {
-        for lane in 0..LANES {
-            bits[lane] |= piece[lane];
-            least[lane] = smaller(number(piece[lane]), least[lane]);
+        for (least, &tokens) in least.iter_mut().zip(piece) {
+            *least = smaller(f64::from_bits(tokens), *least);
         }
     }
-    for &tokens in rest {
-        bits[0] |= tokens;
-        least[0] = smaller(number(tokens), least[0]);
-    }
-    let bits = bits.into_iter().fold(0, |all, bits| all | bits);
-    let least = least.into_iter().fold(f64::INFINITY, smaller).to_bits().wrapping_sub(EXPONENT);
-    if bits > MAX_COUNT { (bits, 0) } else { (bits, least) }
+    let rest = rest.iter().map(|&tokens| f64::from_bits(tokens));
+    let least = least.into_iter().chain(rest).fold(f64::INFINITY, smaller);
+    (bits, if bits > MAX_COUNT { 0 } else { least.to_bits() })
 }
 
 impl Ranking for ColumnRanking<'_> {
