@@ -32,6 +32,7 @@ bench-full: build baseline $(VENV)/.benches
 		|| failed=1; \
 	$(BIN)/python benches/throughput.py --json target/benches/throughput.json || failed=1; \
 	$(BIN)/python benches/throughput.py --contention --json target/benches/contention.json || failed=1; \
+	$(BIN)/python benches/import_time.py --json target/benches/import_time.json || failed=1; \
 	$(CARGO) bench --locked -p memory-budget-core --benches || failed=1; \
 	exit $$failed
 

@@ -103,3 +103,26 @@ def test_no_rounds_are_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
         allocation_speed.main(["--rounds", "0"])
     assert raised.value.code == 2
     assert "--rounds must be at least 1" in capsys.readouterr().err
+
+
+# Importing the library
+
+
+def test_the_cost_of_an_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import import_time
+
+    monkeypatch.setattr(import_time, "BUILD_PROFILE", "release")
+    target_file = tmp_path / "figures.json"
+    for target_ms, code in ((1e9, 0), (-1e9, 1)):
+        monkeypatch.setattr(import_time, "TARGET_MS", target_ms)
+        assert import_time.main(["--rounds", "2", "--json", str(target_file)]) == code
+    figures = json.loads(target_file.read_text())
+    assert {name: len(times) for name, times in figures["import_ms"].items()} == dict.fromkeys(
+        import_time.IMPORTS, 2
+    )
+    assert 0.1 < figures["compressed_megabytes"] < 100
+    assert "MISSED" in capsys.readouterr().out
+    monkeypatch.setattr(import_time, "BUILD_PROFILE", "debug")
+    assert import_time.main([]) == 1

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 LOOP = "plain loop, dicts"
 LOOP_ITEMS = "plain loop, items"
 NUMPY_LIST = "NumPy from a list"
+NUMPY_COLUMNS = "NumPy columns"
 NUMPY_STORED = "NumPy columns, stored freshness"
 NUMPY_SAMPLED = "NumPy columns, sampled cut"
 LIST = "library: list of items"
 LIST_DICT = "library: list, to_dict"
+COLUMNS = "library: NumPy columns"
 POOL = "library: pool"
 BOUND = "reading the columns once"
 
@@ -25,14 +27,14 @@ SIDES = (
     Side(LOOP, ours.plain_loop, most=100_000),
     Side(LOOP_ITEMS, ours.plain_loop_without_entries, most=100_000),
     Side(NUMPY_LIST, numpy_sides.from_list, most=MILLION),
-    Side("NumPy columns", numpy_sides.columns),
+    Side(NUMPY_COLUMNS, numpy_sides.columns),
     Side(NUMPY_STORED, numpy_sides.columns_with_stored_freshness),
     Side(NUMPY_SAMPLED, numpy_sides.columns_with_sampled_cut),
     Side("Polars columns, top_k", polars_side.top_k),
     Side("Rust port, columns", rust_side.port),
     Side(LIST_DICT, ours.list_to_dict, most=MILLION, ours=True),
     Side(LIST, ours.list_of_items, most=MILLION, ours=True),
-    Side("library: NumPy columns", ours.numpy_columns, ours=True),
+    Side(COLUMNS, ours.numpy_columns, ours=True),
     Side("library: Polars columns", ours.polars_columns, ours=True),
     Side(POOL, ours.pool, ours=True),
     Side(BOUND, rust_side.reading_once),
@@ -71,6 +73,10 @@ TARGETS = (
     Target(LOOP_ITEMS, LIST, 15.0, at=1_000),
     Target(LOOP_ITEMS, LIST, 20.0, at=10_000),
     Target(NUMPY_LIST, LIST, 1.0),
+    Target(NUMPY_COLUMNS, COLUMNS, 1.0),
+    Target(NUMPY_COLUMNS, COLUMNS, 1.2, at=10_000),
+    Target(NUMPY_COLUMNS, COLUMNS, 1.5, at=100_000),
+    Target(NUMPY_COLUMNS, COLUMNS, 1.5, at=MILLION),
     Target(NUMPY_STORED, POOL, 1.0),
     Target(NUMPY_STORED, POOL, 2.5, at=MILLION),
     Target(POOL, BOUND, 8.0, at=MILLION, at_most=True),

@@ -243,10 +243,8 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
             ConfigurationError: the configuration cannot be used.
         """
-        score, non_finite = _core.calculate_score(item, config, now_us(current_time))
-        if non_finite is not None:
-            _report_non_finite(1, *non_finite)
-        return score
+        moment = time.time_ns() // 1_000 if current_time is None else now_us(current_time)
+        return _core.calculate_score(item, config, moment, _report_non_finite)
 
     # Allocation
 

@@ -3,25 +3,22 @@
 use memory_budget_core::decay;
 use memory_budget_core::score::{combined, finite_or_zero};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::door::{Classes, ForeignReader, ForeignWriter};
 use crate::item::Field;
 use crate::{fields, workspace};
 
-/// Id of a memory and the field of it that was not finite.
-type ZeroedComponent<'py> = (Bound<'py, PyString>, &'static str);
-
 /// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
 ///
-/// Returns the combined score and, where a component was NaN or infinite and counted as 0.0, the
-/// memory's id and the field.
+/// Returns the combined score. Where a component was NaN or infinite and counted as 0.0,
+/// `report(1, memory_id, field)` is called with the first one.
 #[pyfunction]
 pub fn calculate_score<'py>(
     item: &Bound<'py, PyAny>,
     config: &Bound<'py, PyAny>,
     now_us: i64,
-) -> PyResult<(f64, Option<ZeroedComponent<'py>>)> {
+    report: &Bound<'py, PyAny>,
+) -> PyResult<f64> {
     let py = item.py();
     let settings = workspace::scoring(config)?;
     let score = |timestamp_us, relevance: f64, importance: f64| {
@@ -33,12 +30,16 @@ pub fn calculate_score<'py>(
         let (relevance, importance) = (finite_or_zero(relevance), finite_or_zero(importance));
         (freshness, combined(relevance, importance, freshness, settings.weights), zeroed)
     };
+    let tell = |field: &'static str, memory_id| report.call1((1, memory_id, field));
     if let Some(own) = Classes::default().own(item.as_borrowed())? {
         let (freshness, combined, zeroed) =
             score(own.timestamp_us(), own.relevance.load(), own.importance.load());
         own.freshness.store(freshness);
         own.combined.store(combined);
-        return Ok((combined, zeroed.map(|field| (own.id(py), field))));
+        if let Some(field) = zeroed {
+            tell(field, own.id(py))?;
+        }
+        return Ok(combined);
     }
     let reader = ForeignReader::new(item, 0)?;
     let (freshness, combined, zeroed) = score(
@@ -53,5 +54,9 @@ pub fn calculate_score<'py>(
     if written.is_err() {
         writer.undo();
     }
-    written.map(|()| (combined, zeroed.map(|field| (reader.memory_id.clone(), field))))
+    written?;
+    if let Some(field) = zeroed {
+        tell(field, reader.memory_id)?;
+    }
+    Ok(combined)
 }

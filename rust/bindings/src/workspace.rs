@@ -6,7 +6,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString};
+use pyo3::types::{PyDict, PyFloat, PyMapping, PyString};
 use pyo3::{IntoPyObjectExt, intern};
 
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
@@ -64,6 +64,11 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
         })?;
         Ok(())
     };
+    if let Ok(mapping) = mapping.cast_exact::<PyDict>()
+        && let Some(found) = plain_multipliers(mapping)
+    {
+        return Ok(found);
+    }
     // A copy of the pairs: reading a number may run code that changes the mapping.
     if let Ok(mapping) = mapping.cast::<PyMapping>() {
         for pair in mapping.items()? {
@@ -76,6 +81,20 @@ fn multipliers(config: &Bound<'_, PyAny>) -> PyResult<[f64; 4]> {
         return Err(refusal.for_configuration(py, &subject(config), field, &mapping));
     }
     Ok(multipliers)
+}
+
+/// The multipliers of a dict of nothing but names of levels and floats, which no code can run for.
+fn plain_multipliers(mapping: &Bound<'_, PyDict>) -> Option<[f64; 4]> {
+    let py = mapping.py();
+    let mut multipliers = [1.0; 4];
+    let mut found = 0;
+    for level in Level::ALL {
+        if let Some(value) = mapping.get_item(PyString::intern(py, level.name())).ok()? {
+            multipliers[level.index()] = value.cast_exact::<PyFloat>().ok()?.value();
+            found += 1;
+        }
+    }
+    (found == mapping.len()).then_some(multipliers)
 }
 
 fn weights(config: &Bound<'_, PyAny>) -> PyResult<Weights> {

@@ -32,11 +32,13 @@ pub fn score_order(
     budgets: [u64; Tier::COUNT],
 ) -> Packed {
     // One sort for all tiers: scores up to 1.0 have 62 bits, which leaves two for the tier. The row
-    // makes keys unique, so that the unstable sort gives the stable order.
+    // makes keys unique, so that the unstable sort gives the stable order. One integer is compared
+    // without a branch; a pair of them is not.
     let best = 1f64.to_bits();
-    let mut keys: Vec<(u64, u32)> = (0..)
+    let key = |tier: Tier, score: f64| (tier.index() as u64) << 62 | (best - score.to_bits());
+    let mut keys: Vec<u128> = (0..)
         .zip(tiers.iter().zip(scores))
-        .map(|(row, (tier, score))| ((tier.index() as u64) << 62 | (best - score.to_bits()), row))
+        .map(|(row, (tier, score))| u128::from(key(*tier, *score)) << 32 | row)
         .collect();
     keys.sort_unstable();
     let mut packed = Packed {
@@ -45,8 +47,9 @@ pub fn score_order(
         available: [0; 4],
     };
     let mut used = [0; Tier::COUNT];
-    for (key, row) in keys {
-        let tier = (key >> 62) as usize;
+    for key in keys {
+        #[expect(clippy::cast_possible_truncation)] // the two parts
+        let (tier, row) = ((key >> 94) as usize, key as u32);
         packed.available[tier] += 1;
         let cost = tokens[row as usize];
         if cost <= budgets[tier] - used[tier] {
