@@ -282,6 +282,10 @@ pub struct Classes {
 impl Classes {
     /// The item, if it is one whose fields are all our own.
     pub fn own<'a>(&mut self, memory: Borrowed<'a, '_, PyAny>) -> PyResult<Option<&'a MemoryItem>> {
+        // Nearly always; one comparison where the general question is a call.
+        if let Ok(item) = memory.cast_exact::<MemoryItem>() {
+            return Ok(Some(item.get()));
+        }
         let Ok(item) = memory.cast::<MemoryItem>() else { return Ok(None) };
         let class = memory.get_type();
         let address = class.as_ptr() as usize;

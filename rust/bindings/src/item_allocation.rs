@@ -88,7 +88,7 @@ fn describe(
             }
         };
         let Shown { memory_id, text, preview } = shown;
-        entries.push(Entry { memory_id, preview, created, access_count: 0 });
+        entries.push(Entry { memory_id: Some(memory_id), preview, created, access_count: 0 });
         texts.push(text);
     }
     Ok((entries, texts))

@@ -47,11 +47,11 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
     for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
-        let id = entry.memory_id.bind(py);
         entry.access_count =
             view.rows.count_access(selected.index, now_us).unwrap_or_else(|Moved| {
-                let is_it = |payload: &_| pool_row::same(payload, id);
-                let count = view.pool.count_moved(pool_row::hash(id), is_it, now_us);
+                let id = view.id(py, selected.index).into_bound(py);
+                let is_it = |payload: &_| pool_row::same(payload, &id);
+                let count = view.pool.count_moved(pool_row::hash(&id), is_it, now_us);
                 count.unwrap_or(1) // removed meanwhile: this was its last selection
             });
     }
@@ -113,7 +113,7 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
             None => Created::Unknown,
         }
     };
-    let memory_id = payload.memory_id.clone_ref(py);
+    let memory_id = Some(payload.memory_id.clone_ref(py));
     Ok(Entry { memory_id, preview: preview.unbind(), created, access_count: 0 })
 }
 

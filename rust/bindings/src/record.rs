@@ -29,7 +29,8 @@ pub enum Created {
 
 /// A selected memory, aligned with `Plan::selected`.
 pub struct Entry {
-    pub memory_id: Py<PyString>,
+    /// None where memories have no ids and go by their row: the text of it is made when somebody looks.
+    pub memory_id: Option<Py<PyString>>,
     /// The beginning of the text, with "..." where it goes on.
     pub preview: Py<PyString>,
     pub created: Created,
@@ -62,6 +63,14 @@ impl Record {
 
     pub fn processing_time_ms(&self) -> f64 {
         self.processing_ns() as f64 / 1e6
+    }
+
+    /// The id of a selected memory; the number of its row where it has none.
+    pub fn memory_id<'py>(&self, py: Python<'py>, rank: usize) -> Bound<'py, PyString> {
+        match &self.entries[rank].memory_id {
+            Some(memory_id) => memory_id.bind(py).clone(),
+            None => PyString::new(py, &self.plan.selected[rank].index.to_string()),
+        }
     }
 
     pub fn observation(&self) -> Observation {
@@ -155,7 +164,7 @@ impl Record {
     ) -> PyResult<Bound<'py, PyDict>> {
         let (selected, entry) = (&self.plan.selected[rank], &self.entries[rank]);
         let memory = blank.copy()?;
-        memory.set_item(intern!(py, "memory_id"), &entry.memory_id)?;
+        memory.set_item(intern!(py, "memory_id"), self.memory_id(py, rank))?;
         if let Some(text) = text {
             memory.set_item(intern!(py, "text"), text)?;
         }

@@ -42,8 +42,8 @@ pub fn stream<'py>(
 
 fn ids(py: Python<'_>, record: &Record) -> PyResult<TextValues> {
     let mut ids = TextValues::with_capacity(record.entries.len());
-    for entry in &record.entries {
-        let id = entry.memory_id.bind(py);
+    for rank in 0..record.entries.len() {
+        let id = record.memory_id(py, rank);
         let text = id.to_cow().map_err(|_| {
             let owner = Owner::Id(id.as_borrowed());
             let message = format!("{owner}: memory_id has no UTF-8, which an Arrow table needs");

@@ -18,6 +18,9 @@ impl Counter {
     pub const UNNAMED: Self = Self((1 << (64 - COUNT_BITS)) - 1);
 
     /// The counter with that number.
+    ///
+    /// # Panics
+    /// If the number is 0 or has more than 11 bits.
     #[must_use]
     pub const fn new(mark: u64) -> Self {
         assert!(mark != 0 && mark <= Self::UNNAMED.0, "a counter's mark has 11 bits");

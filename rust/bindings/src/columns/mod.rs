@@ -131,13 +131,9 @@ impl<'a, 'py> Table<'a, 'py> {
         }
     }
 
-    /// The id of a row; its number where there are no ids.
-    fn memory_id(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyString>> {
-        let given = match &self.memory_id {
-            Some(ids) => ids.get(py, row)?,
-            None => None,
-        };
-        Ok(given.unwrap_or_else(|| PyString::new(py, &row.to_string())))
+    /// The id of a row; None where there are no ids.
+    fn memory_id(&self, py: Python<'py>, row: usize) -> PyResult<Option<Bound<'py, PyString>>> {
+        self.memory_id.as_ref().map_or(Ok(None), |ids| ids.get(py, row))
     }
 
     fn describe(&self, py: Python<'py>, row: usize) -> PyResult<(Entry, Original)> {
@@ -154,7 +150,7 @@ impl<'a, 'py> Table<'a, 'py> {
         let timestamp_us = self.timestamp_us.as_ref().map_or(NO_TIME, |times| times[row]);
         let accesses = self.access_count.as_ref().map_or(0, |counts| counts[row]);
         let entry = Entry {
-            memory_id: self.memory_id(py, row)?.unbind(),
+            memory_id: self.memory_id(py, row)?.map(Bound::unbind),
             preview: preview.unbind(),
             created: created(timestamp_us),
             access_count: (accesses + 1).min(MAX_COUNT),
@@ -193,7 +189,8 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
     let (entries, originals) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
     let non_finite = match non_finite {
         Some(found) => {
-            let memory_id = table.memory_id(py, found.first_index)?;
+            let number = || PyString::new(py, &found.first_index.to_string());
+            let memory_id = table.memory_id(py, found.first_index)?.unwrap_or_else(number);
             Some((found.count, memory_id.unbind(), found.first_field))
         }
         None => None,
@@ -205,17 +202,14 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
 
 /// Looks closely at what the pass over the columns found doubtful. Nothing has been written.
 fn resolve(source: &Source<'_>, doubts: Doubts) -> PyResult<()> {
-    let checks: [(bool, Field, fn(&Content<'_>, Column<'_>) -> PyResult<()>); 3] = [
-        (doubts.tokens, Field::TokenCount, read::check_counts),
-        (doubts.tiers, Field::Tier, tiers::check),
-        (doubts.times, Field::Timestamp, read::check_times),
-    ];
-    for (_, field, check) in checks.into_iter().filter(|(is_doubtful, ..)| *is_doubtful) {
-        if let (Some(content), column) = source.get(field) {
-            check(content, column)?;
-        }
-    }
-    Ok(())
+    type Check = fn(&Content<'_>, Column<'_>) -> PyResult<()>;
+    let look = |is_doubtful, field, check: Check| match source.get(field) {
+        (Some(content), column) if is_doubtful => check(content, column),
+        _ => Ok(()),
+    };
+    look(doubts.tokens, Field::TokenCount, read::check_counts)?;
+    look(doubts.tiers, Field::Tier, tiers::check)?;
+    look(doubts.times, Field::Timestamp, read::check_times)
 }
 
 /// What a selected row had beside what plan and entry keep.
@@ -259,7 +253,7 @@ impl Rows {
         let original = &self.originals[rank];
         let (selected, entry) = (&record.plan.selected[rank], &record.entries[rank]);
         let item = MemoryItem::blank();
-        item.assign(Field::MemoryId, entry.memory_id.bind(py))?;
+        item.assign(Field::MemoryId, &record.memory_id(py, rank))?;
         item.assign(Field::Text, original.text.bind(py))?;
         item.move_to(selected.tier);
         if original.timestamp_us != NO_TIME {

@@ -74,7 +74,7 @@ impl Formula {
     }
 
     /// The approximate score of components within reach, the freshness in 0..=1.
-    #[inline(always)]
+    #[inline]
     pub fn score(&self, relevance: f32, importance: f32, freshness: f32) -> f32 {
         let sum =
             relevance * self.relevance + importance * self.importance + freshness * self.freshness;

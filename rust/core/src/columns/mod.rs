@@ -201,7 +201,7 @@ impl Columns<'_> {
 const YEARS_BITS: u32 = 58;
 
 /// Bits of the distance from the year 1; all of them together tell whether a time lies too far away.
-#[inline(always)]
+#[inline]
 fn distance_bits(timestamp_us: i64) -> u64 {
     timestamp_us.wrapping_sub(FIRST_US).cast_unsigned()
 }

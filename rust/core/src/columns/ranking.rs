@@ -39,15 +39,15 @@ pub(super) struct ColumnRanking<'a> {
     formula: Formula,
     /// None where rows are scored exactly.
     decay: Option<Decay>,
-    scratch: RefCell<Box<Scratch>>,
+    scratch: RefCell<Scratch>,
     seen: Cell<Seen>,
 }
 
 /// What a piece is scored from, in `f32`: four rows fit where two of the columns' own numbers do.
 struct Scratch {
-    relevance: [f32; PIECE],
-    importance: [f32; PIECE],
-    exponent: [f32; PIECE],
+    relevance: Vec<f32>,
+    importance: Vec<f32>,
+    exponent: Vec<f32>,
 }
 
 impl<'a> ColumnRanking<'a> {
@@ -72,11 +72,11 @@ impl<'a> ColumnRanking<'a> {
             now_us,
             formula,
             decay,
-            scratch: RefCell::new(Box::new(Scratch {
-                relevance: near(columns.relevance),
-                importance: near(columns.importance),
-                exponent: [0.0; PIECE],
-            })),
+            scratch: RefCell::new(Scratch {
+                relevance: scratch(columns.relevance),
+                importance: scratch(columns.importance),
+                exponent: vec![0.0; PIECE],
+            }),
             seen: Cell::new(Seen {
                 beyond_reach: false,
                 token_bits: 0,
@@ -127,7 +127,7 @@ impl<'a> ColumnRanking<'a> {
     /// Approximate scores of rows; false if a component is out of reach.
     fn approximate_piece(&self, decay: Decay, start: usize, scores: &mut [f32]) -> bool {
         let rows = start..start + scores.len();
-        let Scratch { relevance, importance, exponent } = &mut **self.scratch.borrow_mut();
+        let Scratch { relevance, importance, exponent } = &mut *self.scratch.borrow_mut();
         if let Some(times) = self.columns.timestamp_us {
             for (exponent, &time) in exponent.iter_mut().zip(&times[rows.clone()]) {
                 *exponent = decay.exponent(time);
@@ -146,16 +146,20 @@ impl<'a> ColumnRanking<'a> {
     }
 }
 
-/// What a scratch holds of a column that is the same for all rows.
+/// Room for a piece of a column; filled already where the column is the same for all rows.
 #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-fn near(column: Numbers<'_>) -> [f32; PIECE] {
-    [if let Numbers::All(value) = column { value as f32 } else { 0.0 }; PIECE]
+fn scratch(column: Numbers<'_>) -> Vec<f32> {
+    match column {
+        Numbers::F32(_) => Vec::new(),
+        Numbers::F64(_) => vec![0.0; PIECE],
+        Numbers::All(value) => vec![value as f32; PIECE],
+    }
 }
 
 impl Numbers<'_> {
-    /// The nearest `f32` of each of these rows, in place or in a scratch made by [`near`].
+    /// The nearest `f32` of each of these rows, in place or in its [`scratch`].
     #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-    fn near_of<'a>(&'a self, rows: Range<usize>, scratch: &'a mut [f32; PIECE]) -> &'a [f32] {
+    fn near_of<'a>(&'a self, rows: Range<usize>, scratch: &'a mut [f32]) -> &'a [f32] {
         match self {
             Self::F32(column) => return &column[rows],
             Self::F64(column) => {
