@@ -43,9 +43,10 @@ impl Owned {
         let constant = 0.5;
         let columns = Columns {
             tier: &self.tier,
-            relevance: match self.single[0] {
-                true => Numbers::F32(&relevance),
-                false => Numbers::F64(&self.relevance),
+            relevance: if self.single[0] {
+                Numbers::F32(&relevance)
+            } else {
+                Numbers::F64(&self.relevance)
             },
             importance: match (self.constant, self.single[1]) {
                 (true, _) => Numbers::All(constant),
