@@ -155,7 +155,7 @@ pub fn evaluate_promotions<'py>(
         None => evaluate(&|row| Python::attach(|py| view.access(py, row))),
     };
     py.check_signals()?;
-    let mut recommendations = Recommendations::new(py, settings);
+    let mut recommendations = Recommendations::new(py, settings)?;
     for (position, Evaluation { row, record, score, step }) in moves.iter().enumerate() {
         if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
             gateway::pause(py)?;

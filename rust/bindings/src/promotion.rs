@@ -19,12 +19,12 @@ use crate::{pool_allocation, vocabulary, workspace};
 
 enum Source<'a, 'py> {
     Own(&'a MemoryItem),
-    Foreign(Bound<'py, PyAny>),
+    /// With its id.
+    Foreign(Bound<'py, PyAny>, Bound<'py, PyString>),
 }
 
 struct Row<'a, 'py> {
     source: Source<'a, 'py>,
-    memory_id: Bound<'py, PyString>,
     record: Record,
     score: f64,
 }
@@ -67,14 +67,14 @@ fn evaluate_items<'py>(
     let mut classes = Classes::default();
     let mut rows = Vec::with_capacity(items.len());
     for (position, item) in items.iter_borrowed().enumerate() {
-        let (source, memory_id, record) = if let Some(own) = classes.own(item)? {
-            (Source::Own(own), own.id(py), own_record(own))
+        let (source, record) = if let Some(own) = classes.own(item)? {
+            (Source::Own(own), own_record(own))
         } else {
             let (memory_id, record) = foreign_record(&item, position)?;
-            (Source::Foreign(item.to_owned()), memory_id, record)
+            (Source::Foreign(item.to_owned(), memory_id), record)
         };
         let score = promotion_score(&record, settings.promotion_access_threshold, now_us);
-        rows.push(Row { source, memory_id, record, score });
+        rows.push(Row { source, record, score });
     }
     py.check_signals()?;
     let result = describe(py, &rows, settings, ladder, now_us)?;
@@ -154,8 +154,8 @@ fn write(rows: &[Row<'_, '_>]) -> PyResult<()> {
     }
     let mut writer = ForeignWriter::default();
     for row in rows {
-        let Source::Foreign(object) = &row.source else { continue };
-        if let Err(error) = writer.set(object, &row.memory_id, Field::PromotionScore, row.score) {
+        let Source::Foreign(object, memory_id) = &row.source else { continue };
+        if let Err(error) = writer.set(object, memory_id, Field::PromotionScore, row.score) {
             writer.undo();
             for (item, before, written) in earlier.into_iter().rev() {
                 item.promotion.replace(written, before);
@@ -173,10 +173,17 @@ fn describe<'py>(
     ladder: Ladder,
     now_us: i64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let mut recommendations = Recommendations::new(py, settings);
+    let mut recommendations = Recommendations::new(py, settings)?;
     for row in rows {
         let step = recommend(&row.record, row.score, settings, ladder);
-        recommendations.add(&row.memory_id, &row.record, row.score, step)?;
+        if step == Move::Stay {
+            continue; // nobody asks for its id
+        }
+        let memory_id = match &row.source {
+            Source::Own(item) => item.id(py),
+            Source::Foreign(_, memory_id) => memory_id.clone(),
+        };
+        recommendations.add(&memory_id, &row.record, row.score, step)?;
     }
     recommendations.finish(rows.len(), now_us)
 }
@@ -186,11 +193,27 @@ pub struct Recommendations<'a, 'py> {
     settings: &'a Settings,
     promotions: Bound<'py, PyList>,
     demotions: Bound<'py, PyList>,
+    /// An entry with its keys in order: copying it is quicker than a dict that grows key by key.
+    blank: Bound<'py, PyDict>,
 }
 
 impl<'a, 'py> Recommendations<'a, 'py> {
-    pub fn new(py: Python<'py>, settings: &'a Settings) -> Self {
-        Self { settings, promotions: PyList::empty(py), demotions: PyList::empty(py) }
+    pub fn new(py: Python<'py>, settings: &'a Settings) -> PyResult<Self> {
+        let blank = PyDict::new(py);
+        let keys = [
+            intern!(py, "memory_id"),
+            intern!(py, "current_tier"),
+            intern!(py, "target_tier"),
+            intern!(py, "promotion_score"),
+            intern!(py, "access_count"),
+            intern!(py, "combined_score"),
+            intern!(py, "reason"),
+        ];
+        for key in keys {
+            blank.set_item(key, py.None())?;
+        }
+        let (promotions, demotions) = (PyList::empty(py), PyList::empty(py));
+        Ok(Self { settings, promotions, demotions, blank })
     }
 
     /// Adds what is recommended for one memory.
@@ -220,10 +243,10 @@ impl<'a, 'py> Recommendations<'a, 'py> {
             Move::Stay => return Ok(()),
         };
         let py = memory_id.py();
-        let entry = PyDict::new(py);
+        let entry = self.blank.copy()?;
         entry.set_item(intern!(py, "memory_id"), memory_id)?;
-        entry.set_item(intern!(py, "current_tier"), record.tier.name())?;
-        entry.set_item(intern!(py, "target_tier"), target.name())?;
+        entry.set_item(intern!(py, "current_tier"), vocabulary::tier_name(py, record.tier))?;
+        entry.set_item(intern!(py, "target_tier"), vocabulary::tier_name(py, target))?;
         entry.set_item(intern!(py, "promotion_score"), score)?;
         entry.set_item(intern!(py, "access_count"), record.access_count)?;
         entry.set_item(intern!(py, "combined_score"), finite_or_zero(record.combined))?;

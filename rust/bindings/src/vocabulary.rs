@@ -2,6 +2,7 @@
 
 use memory_budget_core::complexity::Level;
 use memory_budget_core::tier::Tier;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
@@ -55,4 +56,14 @@ pub fn tier(value: &Bound<'_, PyAny>) -> Result<Tier, Refusal> {
 pub fn level(value: &Bound<'_, PyAny>) -> Result<Level, Refusal> {
     let name = value.cast::<PyString>().map_err(|_| Refusal::of_type(LEVEL_NAMES))?;
     Level::from_name(&name.to_string_lossy()).ok_or(Refusal::of_value(LEVEL_NAMES))
+}
+
+/// The name of a tier as a str that is made once.
+pub fn tier_name(py: Python<'_>, tier: Tier) -> &Bound<'_, PyString> {
+    match tier {
+        Tier::Working => intern!(py, "working"),
+        Tier::Project => intern!(py, "project"),
+        Tier::LongTerm => intern!(py, "long_term"),
+        Tier::Rag => intern!(py, "rag"),
+    }
 }
