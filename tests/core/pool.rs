@@ -10,8 +10,10 @@ use std::thread;
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::error::Error;
+use memory_budget_core::limits::{Amount, Limits, SpillOver};
 use memory_budget_core::pack::Tuning;
-use memory_budget_core::plan::plan;
+use memory_budget_core::plan::plan_within;
 use memory_budget_core::pool::{Cells, Cost, Entry, Key, Missing, Pool, Query, Relevance, Row};
 use memory_budget_core::promotion::Ladder;
 use memory_budget_core::settings::{Settings, Weights};
@@ -85,16 +87,20 @@ fn cost() -> impl Strategy<Value = Cost> {
 }
 
 fn row(component: BoxedStrategy<f64>) -> impl Strategy<Value = Row> {
-    (0..Tier::COUNT, component.clone(), component, instant(), cost(), 0u32..3, any::<bool>())
-        .prop_map(|(tier, relevance, importance, timestamp_us, cost, user, mark)| Row {
+    let flags = (prop::bool::weighted(0.02), prop::bool::weighted(0.1), any::<bool>());
+    (0..Tier::COUNT, component.clone(), component, instant(), cost(), 0u32..3, flags).prop_map(
+        |(tier, relevance, importance, timestamp_us, cost, user, (pinned, evergreen, mark))| Row {
             tier: Tier::ALL[tier],
             relevance,
             importance,
             timestamp_us,
             cost,
             user,
+            pinned,
+            evergreen,
             mark,
-        })
+        },
+    )
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -131,12 +137,35 @@ fn tuning() -> impl Strategy<Value = Tuning> {
     })
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    let share = || (0.0..=1.0f64).prop_map(Amount::Share);
+    let spill_over = prop_oneof![
+        1 => Just(None),
+        1 => Just(Some(SpillOver::ByScore)),
+        1 => Just(Some(SpillOver::ByTier)),
+    ];
+    let available = prop::option::of(0u64..9000);
+    let minimum = prop_oneof![Just(0.0), 0.0..1.0f64];
+    let some =
+        (prop::option::of(share()), prop::option::of(share()), available, spill_over, minimum);
+    let some = some.prop_map(|(floor, cap, available, spill_over, minimum_score)| Limits {
+        floors: [None, None, floor.filter(|_| cap.is_none()), None],
+        caps: [cap, None, cap, None],
+        available,
+        spill_over,
+        minimum_score,
+    });
+    prop_oneof![1 => Just(Limits::NONE), 2 => some]
+}
+
+type Expected = (memory_budget_core::plan::Plan, Option<(usize, usize, &'static str)>);
+
 /// The same call over plain columns of the candidates.
 fn expected(
     rows: &BTreeMap<u32, Row>,
     query: &Query<'_>,
     relevance: impl Fn(u32, &Row) -> Option<f64>,
-) -> (memory_budget_core::plan::Plan, Option<(usize, usize, &'static str)>) {
+) -> Result<Expected, Error> {
     let candidates: Vec<(u32, Row, f64)> = rows
         .iter()
         .filter(|(_, row)| query.user.is_none_or(|user| row.user == user))
@@ -146,18 +175,24 @@ fn expected(
     let tier: Vec<_> = candidates.iter().map(|it| it.1.tier).collect();
     let relevance: Vec<_> = candidates.iter().map(|it| it.2).collect();
     let importance: Vec<_> = candidates.iter().map(|it| it.1.importance).collect();
-    let timestamp: Vec<_> = candidates.iter().map(|it| it.1.timestamp_us).collect();
+    let fresh_until = |row: &Row| if row.evergreen { NO_TIME } else { row.timestamp_us };
+    let timestamp: Vec<_> = candidates.iter().map(|it| fresh_until(&it.1)).collect();
+    let pinned: Vec<u32> =
+        (0..).zip(&candidates).filter(|(_, it)| it.1.pinned).map(|(row, _)| row).collect();
     let tokens: Vec<_> =
         candidates.iter().map(|it| it.1.cost.tokens(query.settings.tokens_per_char)).collect();
-    let columns = Candidates::new(&tier, &relevance, &importance, &timestamp, &tokens).unwrap();
-    let (mut plan, scores) = plan(&columns, query.settings, query.level, query.now_us);
+    let columns = Candidates::new(&tier, &relevance, &importance, &timestamp, &tokens)
+        .unwrap()
+        .with_pinned(&pinned);
+    let (mut plan, scores) =
+        plan_within(&columns, query.settings, &query.limits, query.level, query.now_us)?;
     for selected in &mut plan.selected {
         selected.index = candidates[selected.index as usize].0;
     }
     let non_finite = scores
         .non_finite
         .map(|it| (it.count, candidates[it.first_index].0 as usize, it.first_field));
-    (plan, non_finite)
+    Ok((plan, non_finite))
 }
 
 proptest! {
@@ -178,7 +213,7 @@ proptest! {
         user in prop_oneof![3 => Just(None), 1 => (0u32..4).prop_map(Some)],
         tiers in prop_oneof![3 => Just([true; 4]), 1 => any::<[bool; 4]>()],
         sort_below in prop_oneof![3 => Just(0), 1 => Just(512)],
-        tuning in tuning(),
+        (tuning, limits) in (tuning(), limits()),
     ) {
         let pool = filled(&rows);
         let mut live: BTreeMap<u32, Row> = (0..).zip(rows.iter().copied()).collect();
@@ -211,19 +246,21 @@ proptest! {
                 tiers,
                 sort_below,
                 tuning,
+                limits,
                 ..Query::new(&settings, Level::ALL[level], now_us)
             };
-            let (plan, non_finite) = expected(&live, &query, |number, row| match kind {
+            let expected = expected(&live, &query, |number, row| match kind {
                 0 => Some(row.relevance),
                 1 => Some(f64::from(single[number as usize])),
                 2 => Some(given[number as usize]),
                 3 if number % 3 != 0 => Some(0.0),
                 _ => (number % 3 == 0).then(|| given[number as usize]),
             });
-            let found = query.plan(&snapshot);
-            prop_assert_eq!(&found.plan, &plan);
-            let counted = found.non_finite.map(|it| (it.count, it.first_index, it.first_field));
-            prop_assert_eq!(counted, non_finite);
+            let found = query.plan(&snapshot).map(|found| {
+                let non_finite = found.non_finite;
+                (found.plan, non_finite.map(|it| (it.count, it.first_index, it.first_field)))
+            });
+            prop_assert_eq!(found, expected);
         }
     }
 }
@@ -322,7 +359,9 @@ proptest! {
             prop_assert_eq!(snapshot.access(*number).unwrap().count, *count);
             let found = snapshot.row(*number).unwrap();
             prop_assert_eq!(found.importance.to_bits(), row.importance.to_bits());
-            prop_assert_eq!((found.cost, found.tier, found.user, found.mark), (row.cost, row.tier, row.user, row.mark));
+            prop_assert_eq!(found.relevance.to_bits(), row.relevance.to_bits());
+            let others = |row: &Row| Row { relevance: 0.0, importance: 0.0, ..*row };
+            prop_assert_eq!(others(&found), others(&row));
         }
         for (before, snapshot) in views {
             prop_assert_eq!(seen(&snapshot), before);
@@ -341,6 +380,8 @@ fn plain(index: u64) -> Row {
         timestamp_us: (bits >> 40).cast_signed() * 1_000_000,
         cost: Cost::Tokens(1 + bits % 200),
         user: 0,
+        pinned: false,
+        evergreen: false,
         mark: false,
     }
 }
@@ -353,8 +394,9 @@ fn chunks_are_crossed_and_grown() {
     let mut live: BTreeMap<u32, Row> = (0..).zip(rows[..4_000].iter().copied()).collect();
     for (number, row) in (0..).zip(&rows).skip(4_000).step_by(1_500).map(|it| it.0).zip(0..) {
         let query = Query::new(&settings, Level::Medium, 20_000_000_000_000);
-        let (plan, _) = expected(&live, &query, |_, row| Some(row.relevance));
-        assert_eq!(query.plan(&pool.snapshot()).plan, plan);
+        let expected = expected(&live, &query, |_, row| Some(row.relevance));
+        let found = query.plan(&pool.snapshot());
+        assert_eq!(found.map(|it| it.plan), expected.map(|it| it.0));
         // In bulk, then alone, then one of the middle of an old chunk.
         let more = number..(number + 1_500).min(10_000);
         pool.change(|draft| {
@@ -390,7 +432,7 @@ fn no_count_is_lost_while_rows_come_go_and_move() {
                         Level::Medium,
                         20_000_000_000_000 + round.cast_signed(),
                     );
-                    let plan = query.plan(&snapshot).plan;
+                    let plan = query.plan(&snapshot).unwrap().plan;
                     assert!(plan.tiers.iter().all(|tier| tier.used <= tier.budget));
                     for selected in &plan.selected {
                         let id = *snapshot.payload(selected.index).unwrap();

@@ -1,6 +1,8 @@
 //! Token budgets per tier.
 
 use crate::complexity::Level;
+use crate::error::Error;
+use crate::limits::Limits;
 use crate::settings::Settings;
 use crate::tier::Tier;
 use crate::tokens::MAX_COUNT;
@@ -26,9 +28,82 @@ pub fn tier_budgets(settings: &Settings, level: Level) -> [u64; Tier::COUNT] {
     settings.shares.map(|share| tier_budget(settings.max_total_tokens, share, multiplier))
 }
 
+/// Budgets within limits, all in tokens and in [`Tier::ALL`] order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// What each tier may use of its own.
+    pub budgets: [u64; Tier::COUNT],
+    /// The part of it that no other tier may have; 0 where there is no floor.
+    pub floors: [u64; Tier::COUNT],
+    /// What each tier may use with what others left; [`u64::MAX`] where there is no cap.
+    pub caps: [u64; Tier::COUNT],
+    /// What all tiers together may use; the budgets do not sum to more.
+    pub available: Option<u64>,
+}
+
+/// The budgets of all tiers, raised to their floors, cut to their caps, and scaled down where
+/// together they exceed what is available: floors first, then what is left of it in proportion to
+/// what each budget has above its floor, by largest remainder (ties: the earlier tier). Scaled
+/// budgets sum to `available` exactly.
+///
+/// # Errors
+/// [`Error::FloorAboveCap`], or [`Error::FloorsAboveAvailable`] where the floors alone exceed it.
+pub fn tier_budgets_within(
+    settings: &Settings,
+    level: Level,
+    limits: &Limits,
+) -> Result<Bounds, Error> {
+    let mut budgets = tier_budgets(settings, level);
+    let whole = budgets.iter().sum::<u64>().min(limits.available.unwrap_or(u64::MAX));
+    let floors = limits.floors.map(|floor| floor.map_or(0, |floor| floor.tokens(whole)));
+    let caps = limits.caps.map(|cap| cap.map_or(u64::MAX, |cap| cap.tokens(whole)));
+    for tier in Tier::ALL {
+        let (floor, cap) = (floors[tier.index()], caps[tier.index()]);
+        if floor > cap {
+            return Err(Error::FloorAboveCap { tier, floor, cap });
+        }
+        let budget = &mut budgets[tier.index()];
+        *budget = (*budget).clamp(floor, cap);
+    }
+    if let Some(available) = limits.available
+        && budgets.iter().sum::<u64>() > available
+    {
+        let floor: u64 = floors.iter().sum();
+        let rest = available
+            .checked_sub(floor)
+            .ok_or(Error::FloorsAboveAvailable { floors: floor, available })?;
+        let above = Tier::ALL.map(|tier| budgets[tier.index()] - floors[tier.index()]);
+        let parts = apportion(rest, above);
+        budgets = Tier::ALL.map(|tier| floors[tier.index()] + parts[tier.index()]);
+    }
+    Ok(Bounds { budgets, floors, caps, available: limits.available })
+}
+
+/// Parts of `total` in proportion to the weights, by largest remainder; among equal remainders the
+/// earlier part gets more. Where `total` is no more than the sum of the weights, no part exceeds its
+/// weight. All parts are zero where all weights are.
+pub(crate) fn apportion(total: u64, weights: [u64; Tier::COUNT]) -> [u64; Tier::COUNT] {
+    let sum: u128 = weights.into_iter().map(u128::from).sum();
+    if sum == 0 {
+        return [0; Tier::COUNT];
+    }
+    let products = weights.map(|weight| u128::from(total) * u128::from(weight));
+    // A quotient is no more than the total.
+    let mut parts = products.map(|product| u64::try_from(product / sum).unwrap_or(total));
+    let mut order = Tier::ALL.map(Tier::index);
+    order.sort_by_key(|&part| std::cmp::Reverse(products[part] % sum));
+    let missing = total - parts.iter().sum::<u64>();
+    for part in order.into_iter().zip(0..missing).map(|(part, _)| part) {
+        parts[part] += 1;
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Amount;
+    use proptest::prelude::*;
 
     #[test]
     fn the_documented_budgets_come_out() {
@@ -44,5 +119,56 @@ mod tests {
         assert_eq!(tier_budget(1 << 40, 1.0, 2.0), 1 << 41);
         assert_eq!(tier_budget(8192, 1.0, 1e308), MAX_COUNT);
         assert_eq!(tier_budget(MAX_COUNT, f64::MAX, 0.0), 0);
+    }
+
+    #[test]
+    fn a_ceiling_scales_by_largest_remainder() {
+        let settings = Settings::default();
+        let within = |limits| tier_budgets_within(&settings, Level::Medium, &limits);
+        let limits = Limits { available: Some(1000), ..Limits::NONE };
+        // Of 2458, 2048, 1638, 2048: 300.05, 250.00, 199.95, 250.00.
+        assert_eq!(within(limits).unwrap().budgets, [300, 250, 200, 250]);
+        let ample = Limits { available: Some(8192), ..Limits::NONE };
+        assert_eq!(within(ample).unwrap().budgets, [2458, 2048, 1638, 2048]);
+        let floors = [None, None, Some(Amount::Tokens(700)), Some(Amount::Share(0.25))];
+        let limits = Limits { floors, ..limits };
+        // 50 are left above the floors of 700 and 250: of 2458, 2048, 938, 1798.
+        assert_eq!(within(limits).unwrap().budgets, [17, 14, 707, 262]);
+    }
+
+    #[test]
+    fn floors_that_cannot_be_are_refused_with_the_numbers() {
+        let settings = Settings::default();
+        let tokens = |tokens| Some(Amount::Tokens(tokens));
+        let limits = Limits {
+            floors: [tokens(600), tokens(500), None, None],
+            available: Some(1000),
+            ..Limits::NONE
+        };
+        let refused = tier_budgets_within(&settings, Level::Medium, &limits).unwrap_err();
+        assert_eq!(refused, Error::FloorsAboveAvailable { floors: 1100, available: 1000 });
+        let limits = Limits { caps: [tokens(599), None, None, None], ..limits };
+        let refused = tier_budgets_within(&settings, Level::Medium, &limits).unwrap_err();
+        assert_eq!(refused, Error::FloorAboveCap { tier: Tier::Working, floor: 600, cap: 599 });
+    }
+
+    proptest! {
+        #[test]
+        fn parts_sum_to_the_total_and_stay_within_their_weights(
+            weights in prop::array::uniform4(prop_oneof![0u64..20, 0..=MAX_COUNT]),
+            share in 0.0..=1.0f64,
+        ) {
+            let sum: u64 = weights.iter().sum();
+            let total = Amount::Share(share).tokens(sum);
+            let parts = apportion(total, weights);
+            prop_assert_eq!(parts.iter().sum::<u64>(), total);
+            for (part, weight) in parts.into_iter().zip(weights) {
+                prop_assert!(part <= weight);
+                // Within one token of the exact quota.
+                let product = u128::from(total) * u128::from(weight);
+                let quota = product.checked_div(sum.into()).unwrap_or(0);
+                prop_assert!((quota..=quota + 1).contains(&u128::from(part)));
+            }
+        }
     }
 }

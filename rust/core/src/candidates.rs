@@ -12,13 +12,15 @@ pub struct Candidates<'a> {
     importance: &'a [f64],
     timestamp_us: &'a [i64],
     tokens: &'a [u64],
+    pinned: &'a [u32],
 }
 
 impl<'a> Candidates<'a> {
     /// Puts columns together.
     ///
     /// * `relevance`, `importance`: any `f64`; NaN and infinities count as 0.0.
-    /// * `timestamp_us`: microseconds since 1970 UTC, or [`crate::decay::NO_TIME`].
+    /// * `timestamp_us`: microseconds since 1970 UTC; [`crate::decay::NO_TIME`] for an unknown time
+    ///   and for what does not decay.
     /// * `tokens`: what the candidate costs, at most [`crate::tokens::MAX_COUNT`].
     ///
     /// # Errors
@@ -42,7 +44,15 @@ impl<'a> Candidates<'a> {
                 return Err(Error::ColumnLength { column, length, expected });
             }
         }
-        Ok(Self { tier, relevance, importance, timestamp_us, tokens })
+        Ok(Self { tier, relevance, importance, timestamp_us, tokens, pinned: &[] })
+    }
+
+    /// The same candidates, of which those rows, ascending and each once, are taken before all
+    /// others and whatever their scores.
+    #[must_use]
+    pub fn with_pinned(self, pinned: &'a [u32]) -> Self {
+        debug_assert!(pinned.is_sorted_by(|one, other| one < other));
+        Self { pinned, ..self }
     }
 
     /// How many candidates there are.
@@ -85,5 +95,11 @@ impl<'a> Candidates<'a> {
     #[must_use]
     pub fn tokens(&self) -> &'a [u64] {
         self.tokens
+    }
+
+    /// Rows of pinned candidates, ascending.
+    #[must_use]
+    pub fn pinned(&self) -> &'a [u32] {
+        self.pinned
     }
 }

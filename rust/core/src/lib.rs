@@ -8,7 +8,8 @@
 //! ```
 //!
 //! * [`complexity`] reads how demanding a query is, as points and a level;
-//! * [`budget`] turns a workspace's [`settings`] and that level into tokens per tier;
+//! * [`budget`] turns a workspace's [`settings`] and that level into tokens per tier, within
+//!   [`limits`] where a call has any;
 //! * [`decay`] and [`score`] rate every candidate;
 //! * [`pack`] decides, tier by tier, what is taken;
 //! * [`promotion`] recommends which memories should change tier;
@@ -30,6 +31,7 @@ pub mod complexity;
 pub mod decay;
 pub mod error;
 pub mod journal;
+pub mod limits;
 pub mod memory;
 pub mod pack;
 pub mod plan;

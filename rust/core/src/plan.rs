@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use crate::budget::tier_budgets;
+use crate::budget::{Bounds, tier_budgets, tier_budgets_within};
 use crate::candidates::Candidates;
 use crate::complexity::Level;
-use crate::pack::{Ranking, Tuning, score_order, select};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::pack::{Granted, Ranking, Tuning, score_order, select, select_within};
 use crate::rounding::round_decimals;
 use crate::score::{Scores, finite_or_zero};
 use crate::settings::Settings;
@@ -29,12 +31,14 @@ pub struct Selected {
     pub freshness: f64,
     /// Its combined score.
     pub combined: f64,
+    /// Whether it was taken because it is pinned.
+    pub pinned: bool,
 }
 
 /// What one tier got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierPlan {
-    /// Tokens it may use.
+    /// Tokens it may use, what it took over from other tiers included.
     pub budget: u64,
     /// Tokens its selection uses; never above `budget`.
     pub used: u64,
@@ -74,8 +78,10 @@ pub struct Plan {
     pub multiplier: f64,
     /// What each tier got, in [`Tier::ALL`] order.
     pub tiers: [TierPlan; Tier::COUNT],
-    /// Everything taken: by tier, then by score.
+    /// Everything taken: by tier; in a tier what is pinned in input order, then by score.
     pub selected: Vec<Selected>,
+    /// What the call's limits came to; none without limits.
+    pub bounds: Option<Box<Bounds>>,
 }
 
 impl Plan {
@@ -115,43 +121,73 @@ pub fn plan(
 ) -> (Plan, Scores) {
     let scores = Scores::of(candidates, settings, now_us);
     let budgets = tier_budgets(settings, level);
-    let details = |row: u32| {
-        let index = row as usize;
-        Selected {
-            index: row,
-            tier: candidates.tier()[index],
-            tokens: candidates.tokens()[index],
-            relevance: finite_or_zero(candidates.relevance()[index]),
-            importance: finite_or_zero(candidates.importance()[index]),
-            freshness: scores.freshness[index],
-            combined: scores.combined[index],
-        }
-    };
+    let details = |row| details(candidates, &scores, row);
     let plan = if candidates.len() < LARGE {
         let packed = score_order(candidates.tier(), &scores.combined, candidates.tokens(), budgets);
         let taken = packed
             .taken
             .each_ref()
             .map(|range| packed.rows[range.clone()].iter().map(|&row| details(row)));
-        assemble(settings, level, packed.available, taken)
+        assemble(settings, level, budgets, packed.available, taken)
     } else {
-        let least_tokens = candidates.tokens().iter().copied().min().unwrap_or(0);
-        let ranked = Ranked { candidates, combined: &scores.combined, least_tokens };
+        let ranked = Ranked::new(candidates, &scores.combined);
         let taken = select(&ranked, budgets, Tuning::default());
         let taken = taken.map(|taken| taken.into_iter().map(|(row, _)| details(row)));
-        assemble(settings, level, ranked.available(), taken)
+        assemble(settings, level, budgets, ranked.available(), taken)
     };
     (plan, scores)
 }
 
-/// Puts a plan together from what each tier had and what was taken of it, best first.
+/// As [`plan`], within limits and with pinned candidates.
+///
+/// # Errors
+/// What [`tier_budgets_within`] and [`select_within`] refuse.
+///
+/// # Panics
+/// With more than 2^32 candidates.
+pub fn plan_within(
+    candidates: &Candidates<'_>,
+    settings: &Settings,
+    limits: &Limits,
+    level: Level,
+    now_us: i64,
+) -> Result<(Plan, Scores), Error> {
+    if candidates.pinned().is_empty() && *limits == Limits::NONE {
+        return Ok(plan(candidates, settings, level, now_us));
+    }
+    let bounds = tier_budgets_within(settings, level, limits)?;
+    let scores = Scores::of(candidates, settings, now_us);
+    let ranked = Ranked::new(candidates, &scores.combined);
+    let pinned = candidates.pinned();
+    let granted = select_within(&ranked, pinned, &bounds, limits, Tuning::default())?;
+    let details = |row| details(candidates, &scores, row);
+    let plan =
+        assemble_within(settings, level, bounds, ranked.available(), granted, pinned, details);
+    Ok((plan, scores))
+}
+
+fn details(candidates: &Candidates<'_>, scores: &Scores, row: u32) -> Selected {
+    let index = row as usize;
+    Selected {
+        index: row,
+        tier: candidates.tier()[index],
+        tokens: candidates.tokens()[index],
+        relevance: finite_or_zero(candidates.relevance()[index]),
+        importance: finite_or_zero(candidates.importance()[index]),
+        freshness: scores.freshness[index],
+        combined: scores.combined[index],
+        pinned: false,
+    }
+}
+
+/// Puts a plan together from what each tier may use, had, and took, best first.
 pub(crate) fn assemble(
     settings: &Settings,
     level: Level,
+    budgets: [u64; Tier::COUNT],
     available: [usize; Tier::COUNT],
     taken: [impl Iterator<Item = Selected>; Tier::COUNT],
 ) -> Plan {
-    let budgets = tier_budgets(settings, level);
     let count = taken.iter().map(|taken| taken.size_hint().0).sum();
     let mut selected = Vec::with_capacity(count);
     let mut tiers = available.into_iter().zip(budgets).zip(taken);
@@ -169,7 +205,24 @@ pub(crate) fn assemble(
         multiplier: settings.multiplier(level),
         tiers,
         selected,
+        bounds: None,
     }
+}
+
+/// Puts a plan within limits together; `pinned` are the rows of pinned candidates, ascending.
+pub(crate) fn assemble_within(
+    settings: &Settings,
+    level: Level,
+    bounds: Bounds,
+    available: [usize; Tier::COUNT],
+    granted: Granted,
+    pinned: &[u32],
+    details: impl Fn(u32) -> Selected,
+) -> Plan {
+    let selected = |row| Selected { pinned: pinned.binary_search(&row).is_ok(), ..details(row) };
+    let taken = granted.taken.map(|taken| taken.into_iter().map(selected));
+    let plan = assemble(settings, level, granted.budgets, available, taken);
+    Plan { bounds: Some(Box::new(bounds)), ..plan }
 }
 
 /// Candidates whose exact scores are all known. Rounding to `f32` makes the approximation.
@@ -179,7 +232,12 @@ struct Ranked<'a> {
     least_tokens: u64,
 }
 
-impl Ranked<'_> {
+impl<'a> Ranked<'a> {
+    fn new(candidates: &'a Candidates<'a>, combined: &'a [f64]) -> Self {
+        let least_tokens = candidates.tokens().iter().copied().min().unwrap_or(0);
+        Self { candidates, combined, least_tokens }
+    }
+
     fn available(&self) -> [usize; Tier::COUNT] {
         Tier::ALL.map(|tier| count_equal(self.candidates.tier(), tier))
     }

@@ -1,5 +1,6 @@
 //! Some thousand neighbouring rows as columns: what is copied when one of them changes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::cost::{Cost, CostLimit, LARGER, LENGTH};
 use super::forward_decay::DecayColumn;
 use super::number::Numbers;
 use crate::approximation::LARGEST;
+use crate::decay::NO_TIME;
 use crate::plan::count_equal;
 use crate::sync::{Current, MODELLED};
 use crate::tier::Tier;
@@ -22,10 +24,12 @@ const BLOCK: usize = if MODELLED { 2 } else { 64 };
 /// Half-lives whose decay a chunk remembers; each costs four bytes a row.
 const REMEMBERED: usize = 4;
 
-/// Low bits of a place: the index of a tier, or none. The high bit is the caller's mark.
-const TIER_BITS: u8 = 0x7F;
-const MARK: u8 = 0x80;
+/// Low bits of a place: the index of a tier, or none. The high bits are flags.
+const TIER_BITS: u8 = 0x1F;
 const HOLE: u8 = TIER_BITS;
+const MARK: u8 = 0x80;
+const PINNED: u8 = 0x40;
+const EVERGREEN: u8 = 0x20;
 
 /// The numbers of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +46,10 @@ pub struct Row {
     pub cost: Cost,
     /// Number of the user it belongs to; 0 for none.
     pub user: u32,
+    /// Whether it is taken before all others.
+    pub pinned: bool,
+    /// Whether it stays fresh whatever its age.
+    pub evergreen: bool,
     /// A bit that is kept for the caller.
     pub mark: bool,
 }
@@ -94,6 +102,7 @@ pub(super) struct Summary {
     least: [(u64, u64); Tier::COUNT],
     /// The largest magnitude of importance; infinite where one cannot be approximated.
     pub importance: f32,
+    pub has_pinned: bool,
 }
 
 impl Summary {
@@ -150,7 +159,12 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
             payloads: Vec::new(),
             access: Arc::new(AccessColumn::new(CHUNK)),
             decay: Current::new(Arc::default()),
-            summary: Summary { members: [0; Tier::COUNT], least: NOTHING, importance: 0.0 },
+            summary: Summary {
+                members: [0; Tier::COUNT],
+                least: NOTHING,
+                importance: 0.0,
+                has_pinned: false,
+            },
         }
     }
 
@@ -175,7 +189,11 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
     }
 
     pub fn set(&mut self, at: usize, row: &Row) {
-        self.places[at] = row.tier as u8 | if row.mark { MARK } else { 0 };
+        let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        self.places[at] = row.tier as u8
+            | flag(row.mark, MARK)
+            | flag(row.pinned, PINNED)
+            | flag(row.evergreen, EVERGREEN);
         self.importance.set(at, row.importance);
         self.timestamps_us[at] = row.timestamp_us;
         let rows = self.places.len();
@@ -228,7 +246,7 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
         for column in &mut columns {
             let column = Arc::make_mut(column);
             for &at in changed {
-                column.set(at, self.timestamps_us[at]);
+                column.set(at, self.decays_from(at));
             }
         }
         self.decay.store(Arc::new(columns));
@@ -244,15 +262,15 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
                 }
             }
         }
-        let members = Tier::ALL.map(|tier| {
-            count_equal(&self.places, tier as u8) + count_equal(&self.places, tier as u8 | MARK)
-        });
+        let tiers: Vec<u8> = self.places.iter().map(|place| place & TIER_BITS).collect();
+        let members = Tier::ALL.map(|tier| count_equal(&tiers, tier as u8));
         let magnitude = |largest: f32, value: &f32| {
             if value.abs() <= largest { largest } else { value.abs() }
         };
         let largest = self.importance.near().iter().fold(0.0, magnitude);
         let importance = if f64::from(largest) <= LARGEST { largest } else { f32::INFINITY };
-        Summary { members, least, importance }
+        let has_pinned = self.places.iter().any(|place| place & PINNED != 0);
+        Summary { members, least, importance, has_pinned }
     }
 
     /// The decay of the rows for a half-life, made if nobody asked for it before. The half-life is one
@@ -264,8 +282,12 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
             return Arc::clone(column);
         }
         let capacity = self.timestamps_us.capacity();
-        let column =
-            Arc::new(DecayColumn::new(&self.timestamps_us, half_life_hours, now_us, capacity));
+        let times: Cow<'_, [i64]> = if self.places.iter().any(|place| place & EVERGREEN != 0) {
+            (0..self.len()).map(|at| self.decays_from(at)).collect()
+        } else {
+            Cow::Borrowed(&self.timestamps_us)
+        };
+        let column = Arc::new(DecayColumn::new(&times, half_life_hours, now_us, capacity));
         let others = columns.iter().filter(|column| !column.is_for(half_life_hours));
         let latest = std::iter::once(&column).chain(others.take(REMEMBERED - 1)).cloned();
         // Two threads may both come here; one of the columns is then made again some day.
@@ -287,7 +309,7 @@ impl<P, E> Chunk<P, E> {
         Tier::from_index((self.places[at] & TIER_BITS).into())
     }
 
-    /// Places without marks: indices of tiers, or something larger.
+    /// Places without flags: indices of tiers, or something larger.
     pub fn copy_tiers(&self, from: usize, tiers: &mut [u8]) {
         let places = &self.places[from..from + tiers.len()];
         for (tier, place) in tiers.iter_mut().zip(places) {
@@ -309,6 +331,16 @@ impl<P, E> Chunk<P, E> {
 
     pub fn timestamp_us(&self, at: usize) -> i64 {
         self.timestamps_us[at]
+    }
+
+    /// When the row's freshness begins to fall: never for what is evergreen.
+    pub fn decays_from(&self, at: usize) -> i64 {
+        if self.places[at] & EVERGREEN == 0 { self.timestamps_us[at] } else { NO_TIME }
+    }
+
+    /// Whether a row is pinned.
+    pub fn is_pinned(&self, at: usize) -> bool {
+        self.places[at] & PINNED != 0
     }
 
     pub fn cost(&self, at: usize) -> Cost {
@@ -333,6 +365,8 @@ impl<P, E> Chunk<P, E> {
             timestamp_us: self.timestamps_us[at],
             cost: self.cost(at),
             user: self.users.as_ref().map_or(0, |users| users[at]),
+            pinned: self.is_pinned(at),
+            evergreen: self.places[at] & EVERGREEN != 0,
             mark: self.places[at] & MARK != 0,
         })
     }

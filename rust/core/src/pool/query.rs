@@ -4,11 +4,13 @@ use super::access::Access;
 use super::chunk::CHUNK;
 use super::ranking::{Column, PoolRanking, Stored};
 use super::snapshot::Snapshot;
-use crate::budget::tier_budgets;
+use crate::budget::{tier_budgets, tier_budgets_within};
 use crate::candidates::Candidates;
 use crate::complexity::Level;
-use crate::pack::{Tuning, select};
-use crate::plan::{Plan, Selected, assemble, plan};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::pack::{Tuning, select, select_within};
+use crate::plan::{Plan, Selected, assemble, assemble_within, plan_within};
 use crate::promotion::{Ladder, Move, Record, promotion_score, recommend};
 use crate::score::NonFinite;
 use crate::settings::Settings;
@@ -51,6 +53,8 @@ pub struct Query<'a> {
     pub user: Option<u32>,
     /// Only rows of these tiers, in [`Tier::ALL`] order.
     pub tiers: [bool; Tier::COUNT],
+    /// What limits the selection beyond the budgets.
+    pub limits: Limits,
     /// Rows from which on not everything is sorted; lowered by tests.
     pub sort_below: usize,
     /// Sizes that decide about speed alone.
@@ -68,6 +72,7 @@ impl<'a> Query<'a> {
             relevance: Relevance::Stored,
             user: None,
             tiers: [true; Tier::COUNT],
+            limits: Limits::NONE,
             sort_below: 512,
             tuning: Tuning::default(),
         }
@@ -97,10 +102,12 @@ pub struct Evaluation {
 impl Query<'_> {
     /// Allocates over the rows of a snapshot.
     ///
+    /// # Errors
+    /// As [`plan_within`].
+    ///
     /// # Panics
     /// If a relevance slice has not exactly one value a row.
-    #[must_use]
-    pub fn plan<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>) -> PoolPlan {
+    pub fn plan<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>) -> Result<PoolPlan, Error> {
         match self.relevance {
             Relevance::Stored => self.plan_by(snapshot, Stored(snapshot)),
             Relevance::F32(column) => self.plan_by(snapshot, one_a_row(column, snapshot)),
@@ -121,21 +128,27 @@ impl Query<'_> {
         &self,
         snapshot: &Snapshot<P, E>,
         relevance: C,
-    ) -> PoolPlan {
+    ) -> Result<PoolPlan, Error> {
         let ranking = PoolRanking::new(snapshot, self, relevance);
         if snapshot.rows() < self.sort_below {
             return self.plan_few(snapshot, &ranking, 0..row_number(snapshot.rows()));
         }
-        let taken = select(&ranking, tier_budgets(self.settings, self.level), self.tuning);
-        let mut tiers = Tier::ALL.into_iter();
-        let taken = taken.map(|taken| {
-            let tier = tiers.next().unwrap_or(Tier::Working);
-            let ranking = &ranking;
-            taken.into_iter().map(move |(row, _)| selected(ranking, tier, row))
-        });
-        let plan = assemble(self.settings, self.level, ranking.available(), taken);
+        let (settings, level) = (self.settings, self.level);
+        let details = |row| selected(&ranking, row);
+        let available = ranking.available();
+        let pinned = ranking.pinned();
+        let plan = if pinned.is_empty() && self.limits == Limits::NONE {
+            let budgets = tier_budgets(settings, level);
+            let taken = select(&ranking, budgets, self.tuning);
+            let taken = taken.map(|taken| taken.into_iter().map(|(row, _)| details(row)));
+            assemble(settings, level, budgets, available, taken)
+        } else {
+            let bounds = tier_budgets_within(settings, level, &self.limits)?;
+            let granted = select_within(&ranking, &pinned, &bounds, &self.limits, self.tuning)?;
+            assemble_within(settings, level, bounds, available, granted, &pinned, details)
+        };
         let non_finite = ranking.may_have_non_finite().then(|| non_finite(snapshot, &ranking));
-        PoolPlan { plan, non_finite: non_finite.flatten() }
+        Ok(PoolPlan { plan, non_finite: non_finite.flatten() })
     }
 
     /// Plans over some rows as columns.
@@ -144,25 +157,31 @@ impl Query<'_> {
         snapshot: &Snapshot<P, E>,
         ranking: &PoolRanking<'_, P, E, C>,
         rows: impl Iterator<Item = u32>,
-    ) -> PoolPlan {
+    ) -> Result<PoolPlan, Error> {
         let (mut numbers, mut tiers, mut timestamp_us) = (vec![], vec![], vec![]);
         let (mut relevances, mut importances, mut tokens) = (vec![], vec![], vec![]);
+        let mut pinned = vec![];
         for number in rows {
             let mut tier = [0];
             ranking.tiers_within(number as usize / CHUNK, number as usize % CHUNK, &mut tier);
             let Some(tier) = Tier::from_index(tier[0].into()) else { continue };
             let (chunk, at) = snapshot.place(number);
             let [relevance, importance] = ranking.raw(number as usize);
+            if chunk.is_pinned(at) {
+                pinned.push(row_number(numbers.len()));
+            }
             numbers.push(number);
             tiers.push(tier);
             relevances.push(relevance);
             importances.push(importance);
-            timestamp_us.push(chunk.timestamp_us(at));
+            timestamp_us.push(chunk.decays_from(at));
             tokens.push(chunk.cost(at).tokens(self.settings.tokens_per_char));
         }
         let candidates = Candidates::new(&tiers, &relevances, &importances, &timestamp_us, &tokens)
-            .expect("columns of equal length");
-        let (mut plan, scores) = plan(&candidates, self.settings, self.level, self.now_us);
+            .expect("columns of equal length")
+            .with_pinned(&pinned);
+        let (mut plan, scores) =
+            plan_within(&candidates, self.settings, &self.limits, self.level, self.now_us)?;
         for selected in &mut plan.selected {
             selected.index = numbers[selected.index as usize];
         }
@@ -170,7 +189,7 @@ impl Query<'_> {
         if let Some(found) = &mut non_finite {
             found.first_index = numbers[found.first_index] as usize;
         }
-        PoolPlan { plan, non_finite }
+        Ok(PoolPlan { plan, non_finite })
     }
 
     /// Scores all rows, computes their promotion scores, and says which should change tier. `access`
@@ -246,13 +265,14 @@ fn spread(rows: &[(u32, f64)], length: usize) -> Vec<f64> {
 
 fn selected<P: Clone, E: Clone, C: Column>(
     ranking: &PoolRanking<'_, P, E, C>,
-    tier: Tier,
     row: u32,
 ) -> Selected {
     use crate::pack::Ranking;
     let [relevance, importance, freshness, combined] = ranking.components(row);
+    let tier = Tier::from_index(ranking.tier(row).into()).expect("a candidate has a tier");
     let tokens = ranking.tokens(row);
-    Selected { index: row, tier, tokens, relevance, importance, freshness, combined }
+    let pinned = false;
+    Selected { index: row, tier, tokens, relevance, importance, freshness, combined, pinned }
 }
 
 /// Counts the components of candidates that are NaN or infinite.

@@ -150,7 +150,7 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
         let half_life = self.settings.freshness_half_life_hours;
         let relevance = finite_or_zero(self.relevance.exact(row));
         let importance = finite_or_zero(chunk.importance().get(at));
-        let freshness = decay::freshness(chunk.timestamp_us(at), self.now_us, half_life);
+        let freshness = decay::freshness(chunk.decays_from(at), self.now_us, half_life);
         let score = combined(relevance, importance, freshness, self.settings.weights);
         [relevance, importance, freshness, score]
     }
@@ -178,6 +178,21 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
             }
         }
         available
+    }
+
+    /// Rows of pinned candidates, ascending.
+    pub fn pinned(&self) -> Vec<u32> {
+        let mut pinned = Vec::new();
+        for (number, prepared) in self.prepared.iter().enumerate() {
+            let chunk = prepared.chunk;
+            if chunk.summary().has_pinned {
+                #[expect(clippy::cast_possible_truncation)] // no row has a higher number
+                let rows = (0..chunk.len()).filter(|&at| chunk.is_pinned(at));
+                let rows = rows.map(|at| (number * CHUNK + at) as u32);
+                pinned.extend(rows.filter(|&row| self.tier(row) != NOT_A_CANDIDATE));
+            }
+        }
+        pinned
     }
 
     /// Tiers of rows of one chunk, with what is filtered out made no candidate.
