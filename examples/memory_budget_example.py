@@ -1,4 +1,4 @@
-"""A tour of the Memory Budget Allocator in six parts.
+"""A tour of the Memory Budget Allocator in seven parts.
 
     python examples/memory_budget_example.py
 
@@ -314,6 +314,41 @@ def statistics() -> None:
     print(f"Exported log: {len(entries)} entries, the last one for workspace {entries[-1]['workspace_id']}.")
 
 
+# 7. A ceiling over the whole prompt
+
+
+def ceiling() -> None:
+    """What the whole prompt may take, what tiers leave to each other, and what has to be in it."""
+    heading("7. A ceiling: what the whole prompt may take")
+    memories = shop_memories()
+    memories.append(
+        MemoryItem(
+            "rule", "Never change the stock by hand.", MemoryTier.WORKING, NOW, token_count=12, pinned=True
+        )
+    )
+    rows: list[list[str]] = []
+    for workspace_id, spill_over in (("strict", False), ("sharing", True)):
+        allocator = MemoryBudgetAllocator()
+        allocator.register_workspace(WorkspaceConfig(workspace_id, spill_over=spill_over))
+        allocation = allocator.allocate(
+            SHARDING_QUERY,
+            memories,
+            workspace_id,
+            current_time=NOW,
+            max_prompt_tokens=5000,
+            reserves={"system": 600, "completion": 1000},
+        )
+        spent = [f"{tier.used}/{tier.budget}" for tier in allocation.tiers.values()]
+        total = f"{allocation.total_tokens}/{allocation.available_tokens}"
+        rows.append([workspace_id, *spent, total, str(len(allocation))])
+    print("Of 5000 tokens 1600 are reserved. Tokens used / budget:\n")
+    table(["workspace", ">working", ">project", ">long_term", ">rag", ">all", ">memories"], rows)
+    print(
+        "\n'rule' is pinned: it is there whatever it scores. With spill-over, tiers that have no use for the"
+    )
+    print("rest of their budget leave it to memories of others.")
+
+
 # Printing
 
 
@@ -340,13 +375,14 @@ def table(headings: list[str], rows: list[list[str]]) -> None:
 
 
 def main() -> None:
-    """Run all six parts."""
+    """Run all seven parts."""
     basic_allocation()
     workspaces()
     promotion_and_demotion()
     complexity_estimation()
     scoring_formula()
     statistics()
+    ceiling()
 
 
 if __name__ == "__main__":

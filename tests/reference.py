@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import exp, inf, isfinite
@@ -46,6 +46,9 @@ class Memory:
     access_count: int = 0
     last_accessed: datetime | None = None
     promotion_score: float = 0.0
+    _: KW_ONLY
+    pinned: bool = False
+    evergreen: bool = False
 
 
 @dataclass

@@ -52,6 +52,7 @@ COUNTS = [
     *((-1, ValueError), (2**53, ValueError), (10**400, ValueError), (Decimal(3), TypeError)),
     *((np.float64(3), TypeError), (np.int64(-1), ValueError), (Explosive(), ValueError)),
 ]
+FLAGS = [(None, TypeError), (1, TypeError), (0.0, TypeError), ("true", TypeError), (np.int64(1), TypeError)]
 TIMES = [
     *(("2026-01-01", TypeError), (0, TypeError), (NOW.date(), TypeError)),
     (NOW.replace(tzinfo=NoOffset()), ValueError),
@@ -77,11 +78,13 @@ BAD = {
     "token_count": COUNTS,
     "access_count": COUNTS,
     "last_accessed": TIMES,
+    "pinned": FLAGS,
+    "evergreen": FLAGS,
 }
 ROWS = [(field, value, error) for field, rows in BAD.items() for value, error in rows]
 READ_BY_ALLOCATE = {
     *("memory_id", "text", "tier", "timestamp", "relevance_score", "importance_score"),
-    *("token_count", "access_count"),
+    *("token_count", "access_count", "pinned", "evergreen"),
 }
 
 

@@ -221,6 +221,38 @@ def test_what_was_taken_fitted_and_what_was_left_out_did_not(
         assert verdict.taken == (verdict.item.token_count <= verdict.left)
 
 
+def test_limits_of_one_run(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "memories.jsonl"
+    fields = [
+        ("rule", "working", 300, 0.0, True),
+        ("chat", "working", 500, 0.9, False),
+        ("wide", "working", 4000, 0.8, False),
+        ("poor", "rag", 10, 0.1, False),
+    ]
+    records = [
+        {"memory_id": name, "text": name, "tier": tier, "token_count": tokens, "relevance_score": score}
+        | ({"pinned": True} if pinned else {})
+        for name, tier, tokens, score, pinned in fields
+    ]
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    command = ["allocate", str(path), "--query", "How do I use FastAPI?", "--now", NOW]
+    ceiling = ["--max-prompt-tokens", "3000", "--reserve", "system=200", "--reserve", "completion=800"]
+    code, out, err = run(*command, *ceiling, "--minimum-score", "0.5")
+    assert (code, err) == (0, "")
+    assert (
+        "Ceiling     3000 tokens, system 200, completion 800 reserved, 2000 for memories" in out.splitlines()
+    )
+    assert re.search(r"^  chat +0\.800  does not fit: needs 500, 300 left of 600$", out, re.MULTILINE)
+    assert re.search(r"^  poor +0\.400  below the minimum score of 0\.5$", out, re.MULTILINE)
+    code, out, err = run(*command, *ceiling, "--minimum-score", "0.5", "--spill-over")
+    assert (code, err) == (0, "")
+    assert re.search(r"^working +800 +800 +0 ", out, re.MULTILINE)
+    assert re.search(r"^  wide +0\.750  does not fit: needs 4000, all tiers left 1200$", out, re.MULTILINE)
+    code, out, err = run(*command, "--max-prompt-tokens", "100")
+    assert (code, out) == (1, "")
+    assert "pinned memories of the working tier need 300 tokens, its budget is 30" in err
+
+
 def test_clamped_and_enormous_scores(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     scores = {"above": 5.0, "below": -5.0, "huge": 1e300}
@@ -403,6 +435,8 @@ def test_check_of_files_that_are_no_configuration(
 
 # usage
 
+ALLOCATE = ["allocate", "m.json", "--query", "x"]
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -426,6 +460,17 @@ def test_check_of_files_that_are_no_configuration(
         (["complexity", "x", "--jso"], "unrecognized arguments: --jso"),
         (["complexity", "x", "--no\nsuch"], "unrecognized arguments: --no\\nsuch"),
         (["attic"], "invalid choice: 'attic'"),
+        ([*ALLOCATE, "--max-prompt-tokens", "-1"], "--max-prompt-tokens: must be a whole number from 0 to"),
+        (
+            [*ALLOCATE, "--max-prompt-tokens", "8k"],
+            "must be a whole number from 0 to 9007199254740991, got '8k'",
+        ),
+        ([*ALLOCATE, "--reserve", "system"], "--reserve: must be a whole number"),
+        (
+            [*ALLOCATE, "--reserve", "answer=5"],
+            "must be NAME=N with one of system, query, history, completion",
+        ),
+        ([*ALLOCATE, "--minimum-score", "1.5"], "--minimum-score: must be a number from 0 to 1, got '1.5'"),
     ],
 )
 def test_wrong_usage(run: Run, arguments: list[str], message: str) -> None:

@@ -82,6 +82,8 @@ def test_every_field_arrives(tmp_path: Path) -> None:
         "access_count": 3,
         "last_accessed": "2026-03-14",
         "promotion_score": 0.1,
+        "pinned": True,
+        "evergreen": False,
     }
     assert list(record) == list(FIELDS)
     (item,) = read(tmp_path, json.dumps(record, ensure_ascii=False))

@@ -52,6 +52,13 @@ FIELDS = [
     "demotion_threshold",
     "promotion_access_threshold",
     "tokens_per_char",
+    "max_prompt_tokens",
+    "reserves",
+    "tier_floors",
+    "tier_caps",
+    "spill_over",
+    "spill_over_order",
+    "minimum_score",
 ]
 
 

@@ -38,7 +38,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def part(output: str, number: int) -> str:
-    """The text of one of the six parts."""
+    """The text of one of the seven parts."""
     found = re.search(rf"^{number}\. .*?(?=^{number + 1}\. |\Z)", output, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found.group()
@@ -49,8 +49,8 @@ def rows(text: str, beginning: str) -> list[list[str]]:
     return [re.split(r"  +", line.strip()) for line in text.splitlines() if re.match(rf"{beginning}\b", line)]
 
 
-def test_six_parts_that_fit_a_terminal(output: str) -> None:
-    assert re.findall(r"^(\d)\. ", output, re.MULTILINE) == list("123456")
+def test_seven_parts_that_fit_a_terminal(output: str) -> None:
+    assert re.findall(r"^(\d)\. ", output, re.MULTILINE) == list("1234567")
     assert max(map(len, output.splitlines())) <= 100
     assert "Traceback" not in output
 
@@ -124,3 +124,15 @@ def test_part_6_counts_what_was_done(output: str) -> None:
     assert rows(text, "development")[0][2] == "2"
     assert "1 simple, 2 medium, 2 complex" in text
     assert "5 entries" in text
+
+
+def test_part_7_stays_below_the_ceiling(output: str) -> None:
+    text = part(output, 7)
+    (strict,) = rows(text, "strict")
+    (sharing,) = rows(text, "sharing")
+    for cells in (strict, sharing):
+        used = [[int(number) for number in cell.split("/")] for cell in cells[1:6]]
+        assert all(tokens <= budget for tokens, budget in used)
+        assert sum(tokens for tokens, _ in used[:4]) == used[4][0]
+        assert sum(budget for _, budget in used[:4]) == used[4][1] == 3400
+    assert int(sharing[6]) > int(strict[6])

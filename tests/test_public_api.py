@@ -21,9 +21,10 @@ PUBLIC_NAMES = """
     BudgetSummary Columns ComplexityAnalysis ComplexityContribution ComplexityRules
     ConfigurationError ConfigurationNotFoundError ConfigurationTypeError DataError ItemTypeError
     ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
-    MemoryLike MemoryPool MemoryTier MissingExtraError PoolSnapshot PromotionResult QueryComplexity
-    SelectedMemory TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics
-    UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__
+    MemoryLike MemoryPool MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot
+    PromotionResult QueryComplexity SelectedMemory TierAllocation TierChange TierChangeOutcome
+    TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange WorkspaceConfig
+    __version__ context_window
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

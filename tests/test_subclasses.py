@@ -62,11 +62,15 @@ class Restoring(Locked):
         self.lock = threading.Lock()
 
 
+KEYWORD_ONLY = ["pinned", "evergreen"]
+POSITIONAL = [name for name in inspect.signature(MemoryItem).parameters if name not in KEYWORD_ONLY]
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
         (Plain, [*inspect.signature(MemoryItem).parameters]),
-        (Extended, [*inspect.signature(MemoryItem).parameters, "extra"]),
+        (Extended, [*POSITIONAL, "extra", *KEYWORD_ONLY]),
         (OwnInit, ["note"]),
         (OwnNew, ["note"]),
     ],

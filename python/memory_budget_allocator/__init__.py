@@ -14,6 +14,7 @@ from memory_budget_allocator._core import (
 )
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
 from memory_budget_allocator.complexity_rules import ComplexityRules
+from memory_budget_allocator.context_windows import context_window
 from memory_budget_allocator.errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -25,6 +26,7 @@ from memory_budget_allocator.errors import (
     ItemValueError,
     MemoryBudgetError,
     MissingExtraError,
+    PinnedOverflowError,
     UnknownMemoryError,
 )
 from memory_budget_allocator.item_face import MemoryItem
@@ -83,6 +85,7 @@ __all__ = [
     "MemoryPool",
     "MemoryTier",
     "MissingExtraError",
+    "PinnedOverflowError",
     "PoolSnapshot",
     "PromotionResult",
     "QueryComplexity",
@@ -97,4 +100,5 @@ __all__ = [
     "UnmatchedTierChange",
     "WorkspaceConfig",
     "__version__",
+    "context_window",
 ]

@@ -1,7 +1,7 @@
 """Types of the native module. `MemoryItem` is written as the dataclass it is to every observer."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, final
 
@@ -19,6 +19,7 @@ from memory_budget_allocator.results import (
     ConfigScope,
     LevelName,
     PromotionResult,
+    ReserveName,
     TierName,
     TierStatistics,
 )
@@ -46,6 +47,9 @@ class MemoryItem:
     access_count: int = 0
     last_accessed: datetime | None = None
     promotion_score: float = 0.0
+    _: KW_ONLY
+    pinned: bool = False
+    evergreen: bool = False
 
 @final
 class Allocation:
@@ -68,6 +72,12 @@ class Allocation:
     @property
     def total_tokens(self) -> int: ...
     @property
+    def max_prompt_tokens(self) -> int | None: ...
+    @property
+    def reserved_tokens(self) -> dict[ReserveName, int]: ...
+    @property
+    def available_tokens(self) -> int | None: ...
+    @property
     def processing_time_ms(self) -> float: ...
     @property
     def non_finite(self) -> tuple[int, str, str] | None: ...
@@ -83,6 +93,8 @@ class TierAllocation:
     def tier(self) -> MemoryTier: ...
     @property
     def budget(self) -> int: ...
+    @property
+    def own_budget(self) -> int: ...
     @property
     def used(self) -> int: ...
     @property
@@ -116,6 +128,8 @@ class _Changes(TypedDict, total=False):
     access_count: int
     last_accessed: datetime | None
     promotion_score: float
+    pinned: bool
+    evergreen: bool
 
 @final
 class MemoryPool:

@@ -262,7 +262,8 @@ class MemoryBudgetAllocator:
         """Select memories for a query: per tier the best that fit its budget.
 
         Per tier, memories are taken in descending score (ties in input order); one that does not fit
-        is skipped and the next is tried, so that no tier ever exceeds its budget.
+        is skipped and the next is tried, so that no tier ever exceeds its budget. Pinned memories come
+        first. A ceiling, floors, caps, spill-over and a minimum score change what the tiers may use.
 
         Args:
             query: the query; its complexity scales the budgets.
@@ -275,7 +276,7 @@ class MemoryBudgetAllocator:
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
-            options: `AllocationOptions` says what there is; all of today are for pools alone.
+            options: `AllocationOptions` says what there is.
 
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
@@ -287,6 +288,7 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: a memory cannot be used; the message names it, or its
                 column and row.
             ConfigurationError: the configuration cannot be used.
+            PinnedOverflowError: the pinned memories of a tier exceed its budget.
             In every case nothing has changed.
         """
         allocation = self._engine.allocate(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import operator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Literal, cast
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ LARGEST_POINTS = 1_000_000
 KEYWORD_PATTERN = r"^[^|]*[^|\s-][^|]*(\|[^|]*[^|\s-][^|]*)*$"
 """Spellings separated by |, each with something other than spaces and hyphens."""
 
-Kind = Literal["identifier", "integer", "number", "texts", "integers"]
+Kind = Literal["identifier", "integer", "number", "texts", "integers", "flag", "choice", "amount", "reserve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class ConfigurationKey:
     maximum: int | None = None
     above: int | None = None
     length: int | None = None
+    optional: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -64,7 +66,7 @@ class ConfigurationKey:
         return self.key if self.section is None else f"{self.section}.{self.key}"
 
     @property
-    def accepted(self) -> str:
+    def accepted(self) -> str:  # noqa: PLR0911 - one line per kind
         """What the file accepts here, in words that fit behind "must be"."""
         if self.kind == "identifier":
             return "text that is not empty"
@@ -73,6 +75,16 @@ class ConfigurationKey:
         if self.kind == "integers":
             count = "" if self.length is None else f"{self.length} "
             return f"a list of {count}whole numbers{self._range()}"
+        if self.kind == "flag":
+            return "true or false"
+        if self.kind == "choice":
+            return " or ".join(self.choices)
+        if self.kind == "amount":
+            return "a whole number of tokens, or a share from 0.0 to 1.0"
+        if self.kind == "reserve":
+            return f"a whole number of tokens{self._range()}, or a text to be counted"
+        if self.optional:
+            return f"a whole number{self._range()}, or null"
         return ("a whole number" if self.kind == "integer" else "a number") + self._range()
 
     def _range(self) -> str:
@@ -92,11 +104,22 @@ class ConfigurationKey:
             and (self.above is None or number > self.above)
         )
 
-    def plain(self, value: object) -> object:
+    def plain(self, value: object) -> object:  # noqa: PLR0911 - one line per kind
         """A value that was checked before as a built-in type: JSON and YAML cannot write NumPy scalars."""
         match self.kind:
-            case "identifier":
+            case "identifier" | "choice":
                 return str(value)
+            case "flag":
+                return bool(value)
+            case "amount":
+                whole = not isinstance(value, float) and hasattr(value, "__index__")
+                return (
+                    operator.index(cast("SupportsIndex", value))
+                    if whole
+                    else float(cast("SupportsFloat", value))
+                )
+            case "reserve":
+                return str(value) if isinstance(value, str) else operator.index(cast("SupportsIndex", value))
             case "integer":
                 return operator.index(cast("SupportsIndex", value))
             case "number":
@@ -109,6 +132,9 @@ class ConfigurationKey:
 
 SHARE = "share of `max_total_tokens` for the {} tier; the four shares sum to 1 (within 0.01)"
 FACTOR = "factor on every tier's budget for a query of level {}"
+RESERVE = "part of `max_prompt_tokens` that is kept for {}"
+FLOOR = "tokens that no other tier may take from the {} tier; a share is one of all tier budgets"
+CAP = "tokens that the {} tier may use at most; a share is one of all tier budgets"
 WEIGHT = "weight of {} in the combined score; the three weights sum to 1 (within 0.01)"
 
 WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
@@ -161,6 +187,44 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
     ConfigurationKey(
         "tokens_per_char", None, "tokens_per_char", "number",
         "tokens estimated for one character (code point) of text that has no token count", minimum=0,
+    ),
+    ConfigurationKey(
+        "max_prompt_tokens", None, "max_prompt_tokens", "integer",
+        "tokens of the whole prompt, reserves included; null for no ceiling",
+        minimum=0, maximum=LARGEST_COUNT, optional=True,
+    ),
+    *(
+        ConfigurationKey(
+            "reserves", "reserves", name, "reserve", RESERVE.format(what), minimum=0, maximum=LARGEST_COUNT
+        )
+        for name, what in (
+            ("system", "the system prompt"),
+            ("query", "the query"),
+            ("history", "the conversation so far"),
+            ("completion", "the answer"),
+        )
+    ),
+    *(
+        ConfigurationKey(
+            field, field, tier, "amount", meaning.format(name), minimum=0, maximum=LARGEST_COUNT
+        )
+        for field, meaning in (("tier_floors", FLOOR), ("tier_caps", CAP))
+        for tier, name in (
+            ("working", "working"), ("project", "project"), ("long_term", "long-term"), ("rag", "RAG")
+        )
+    ),
+    ConfigurationKey(
+        "spill_over", None, "spill_over", "flag",
+        "whether budget that tiers leave unused is offered to memories that were left out",
+    ),
+    ConfigurationKey(
+        "spill_over_order", None, "spill_over_order", "choice",
+        "offered first to the best score of all tiers, or to the best of the first tier, then of the next",
+        choices=("score", "tier"),
+    ),
+    ConfigurationKey(
+        "minimum_score", None, "minimum_score", "number",
+        "least combined score that is selected; pinned memories are exempt", minimum=0, maximum=1,
     ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
@@ -270,7 +334,7 @@ def json_schema() -> dict[str, object]:
             properties[name] = _key_schema(entry, None if name == "workspace_id" else defaults[name])
         else:
             properties[name] = _section_schema(
-                {key: _key_schema(row, defaults[row.path]) for key, row in entry.items()}
+                {key: _key_schema(row, defaults.get(row.path)) for key, row in entry.items()}
             )
     # null: a section may have all its keys commented out; an empty workspace is more likely a slip.
     workspace = {**_section_schema(properties), "type": "object"}
@@ -317,7 +381,18 @@ def _key_schema(row: ConfigurationKey, default: object) -> dict[str, object]:
         case "identifier":
             schema |= {"type": "string", "minLength": 1}
         case "integer" | "number":
-            schema |= {"type": row.kind, **bounds}
+            schema |= {"type": [row.kind, "null"] if row.optional else row.kind, **bounds}
+        case "flag":
+            schema |= {"type": "boolean"}
+        case "choice":
+            schema |= {"enum": list(row.choices)}
+        case "amount":
+            # JSON Schema cannot tell the share 1.0 from 1 token.
+            schema |= {
+                "anyOf": [{"type": "integer", **bounds}, {"type": "number", "minimum": 0, "maximum": 1}]
+            }
+        case "reserve":
+            schema |= {"anyOf": [{"type": "integer", **bounds}, {"type": "string"}]}
         case "texts":
             schema |= {"type": "array", "items": {"type": "string", "pattern": KEYWORD_PATTERN}}
         case "integers":
@@ -334,13 +409,20 @@ def documentation_table(keys: Iterable[ConfigurationKey]) -> str:
     defaults = _defaults()
     lines = ["| Key | Python field | Accepted | Default | Meaning |", "| --- | --- | --- | --- | --- |"]
     for row in keys:
-        value = defaults[row.path]
+        value = defaults.get(row.path)
         if row.kind in ("texts", "integers"):
             default = ", ".join(str(member) for member in cast("list[object]", value)).replace("|", "\\|")
         else:
-            default = "the key above it" if row.kind == "identifier" else str(value)
+            default = "the key above it" if row.kind == "identifier" else _written(value)
         lines.append(f"| `{row.path}` | `{row.field}` | {row.accepted} | {default} | {row.description} |")
     return "\n".join(lines) + "\n"
+
+
+def _written(value: object) -> str:
+    """A default as the file writes it; what has none counts as not there."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _defaults() -> dict[str, object]:
@@ -348,7 +430,10 @@ def _defaults() -> dict[str, object]:
     from memory_budget_allocator.complexity_rules import ComplexityRules
     from memory_budget_allocator.workspace import WorkspaceConfig
 
-    defaults: dict[str, object] = {}
+    plain = {member.name: member.default for member in fields(WorkspaceConfig) if member.kw_only}
+    defaults: dict[str, object] = {
+        row.path: plain[row.field] for row in WORKSPACE_KEYS if plain.get(row.field, MISSING) is not MISSING
+    }
     for name, value in {
         **WorkspaceConfig("default").to_dict(),
         "complexity": ComplexityRules().to_dict(),

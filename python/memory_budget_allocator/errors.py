@@ -6,6 +6,11 @@ Each child is also the built-in exception a Python programmer would expect, so b
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memory_budget_allocator.levels import MemoryTier
+
 __all__ = [
     "ArgumentTypeError",
     "ArgumentValueError",
@@ -17,6 +22,7 @@ __all__ = [
     "ItemValueError",
     "MemoryBudgetError",
     "MissingExtraError",
+    "PinnedOverflowError",
     "UnknownMemoryError",
 ]
 
@@ -39,6 +45,24 @@ class ArgumentTypeError(MemoryBudgetError, TypeError):
 
 class ArgumentValueError(MemoryBudgetError, ValueError):
     """An argument that is not a memory has a value that cannot be."""
+
+
+class PinnedOverflowError(MemoryBudgetError, ValueError):
+    """The pinned memories of a tier do not fit its budget; nothing was allocated.
+
+    Attributes:
+        tier: the `MemoryTier`, or None.
+        needed: tokens of all its pinned memories.
+        budget: tokens the tier may use.
+    """
+
+    def __init__(
+        self, message: str = "", *, tier: MemoryTier | None = None, needed: int = 0, budget: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.tier = tier
+        self.needed = needed
+        self.budget = budget
 
 
 class UnknownMemoryError(MemoryBudgetError, KeyError):

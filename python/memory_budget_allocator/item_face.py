@@ -33,6 +33,9 @@ class _Schema:
     access_count: int = 0
     last_accessed: datetime | None = None
     promotion_score: float = 0.0
+    _: dataclasses.KW_ONLY
+    pinned: bool = False
+    evergreen: bool = False
 
 
 _DOCUMENTATION = """One memory with its scoring metadata: a dataclass, implemented natively.
@@ -56,6 +59,8 @@ Args:
     access_count: how often the memory was selected, 0 to 2**53 - 1.
     last_accessed: when the memory was last selected, or None.
     promotion_score: written by the evaluation of promotions.
+    pinned: taken before all others and whatever its score; keyword-only.
+    evergreen: stays fresh whatever its age; keyword-only.
 
 Raises:
     ItemTypeError: a field has the wrong type (also a `TypeError`).

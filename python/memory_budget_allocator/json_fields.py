@@ -33,6 +33,7 @@ Kind = Literal[
     "number",
     "count",
     "positive count",
+    "flag",
     "list",
     "texts",
 ]
@@ -50,6 +51,7 @@ _ACCEPTED: Mapping[Kind, str] = {
     "number": "a number",
     "count": f"a whole number from 0 to {LARGEST_COUNT}",
     "positive count": f"a whole number from 1 to {LARGEST_COUNT}",
+    "flag": "true or false",
     "list": "an array",
     "texts": "an array of texts",
 }
@@ -118,6 +120,8 @@ def _converted(kind: Kind, value: object) -> object:
             converted = parse_time(value) if isinstance(value, str) else value
         case "object":
             fits = isinstance(value, Mapping)
+        case "flag":
+            fits = isinstance(value, bool)
         case "list":
             fits = isinstance(value, (list, tuple))
         case "texts":

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from memory_budget_allocator.levels import MemoryTier
+    from memory_budget_allocator.results import ReserveName
 
 __all__ = ["AllocationOptions", "MissingRelevance"]
 
@@ -19,7 +20,7 @@ MissingRelevance = Literal["zero", "exclude"]
 class AllocationOptions(TypedDict, total=False):
     """Keyword options of `MemoryBudgetAllocator.allocate`; None is the same as left out.
 
-    All of these are for a `MemoryPool` or a snapshot of one alone: other memories carry their own fields.
+    The first five are for a `MemoryPool` or a snapshot of one alone: other memories carry their own fields.
     """
 
     relevance: Mapping[str, float] | Buffer | None
@@ -35,3 +36,9 @@ class AllocationOptions(TypedDict, total=False):
     """Only memories of that user."""
     tiers: Iterable[MemoryTier | str] | None
     """Only memories of these tiers."""
+    max_prompt_tokens: int | None
+    """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; left out, what the workspace says. The
+    tier budgets are scaled down to what the reserves leave of it. 0 selects nothing."""
+    reserves: Mapping[ReserveName, int | str] | None
+    """What of `max_prompt_tokens` is spoken for: tokens, or a text to be counted, for "system", "query",
+    "history" and "completion". Each name that is given replaces that of the workspace."""

@@ -18,6 +18,8 @@ class MemoryLike(Protocol):
     `MemoryItem` is one. Objects of other classes are accepted wherever memories are, through a slower
     door: their attributes are read and checked in every call and written with ``setattr``. What is only
     read is stated as a property, so that a narrower type (a `MemoryTier` for ``tier``) is fine.
+
+    ``pinned`` and ``evergreen`` are optional: an object without them has neither.
     """
 
     @property

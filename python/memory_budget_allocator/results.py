@@ -15,6 +15,7 @@ __all__ = [
     "LoggedMemory",
     "LoggedTierResult",
     "PromotionResult",
+    "ReserveName",
     "SelectedMemory",
     "TierChange",
     "TierChangeOutcome",
@@ -26,15 +27,19 @@ __all__ = [
 
 TierName = Literal["working", "project", "long_term", "rag"]
 LevelName = Literal["simple", "medium", "complex", "expert"]
+ReserveName = Literal["system", "query", "history", "completion"]
 ConfigScope = Literal["project", "workspace", "default"]
 
 
 class BudgetSummary(TypedDict):
-    """What the tier budgets were cut from."""
+    """What the tier budgets were cut from. The last three are there under a ceiling alone."""
 
     max_total_tokens: int
     tier_percentages: dict[TierName, float]
     complexity_multiplier: float
+    max_prompt_tokens: NotRequired[int]
+    reserved_tokens: NotRequired[dict[ReserveName, int]]
+    available_tokens: NotRequired[int]
 
 
 class LoggedMemory(TypedDict):
@@ -65,6 +70,8 @@ class _TierFigures(TypedDict):
     memories_available: int
     memories_selected: int
     utilization_pct: float
+    own_budget_tokens: NotRequired[int]
+    """The budget before spill-over; there with spill-over alone."""
 
 
 class TierResult(_TierFigures):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.errors import ConfigurationError, ConfigurationTypeError
@@ -24,6 +24,9 @@ STATE_FORMAT = 1
 """Version of the pickled state; raised when an old reader could misunderstand a new pickle."""
 
 SUM_TOLERANCE = 0.01
+
+_MAPPINGS = ("complexity_multipliers", "reserves", "tier_floors", "tier_caps")
+"""Fields that are dicts; the file has a section of that name for each."""
 
 
 def _default_multipliers() -> dict[str, float]:
@@ -76,12 +79,33 @@ class WorkspaceConfig:
     """Accesses a memory needs before it may move up; 0 to 2**53 - 1."""
     tokens_per_char: float = 0.25
     """Tokens estimated for one character (code point) of a text of unknown token count; not negative."""
+    _: KW_ONLY
+    max_prompt_tokens: int | None = None
+    """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; None for no ceiling, 0 for nothing.
+
+    Tier budgets that together exceed what the reserves leave of it are scaled down in proportion.
+    """
+    reserves: dict[str, int | str] = field(default_factory=dict[str, "int | str"])
+    """What of `max_prompt_tokens` is spoken for: tokens, or a text to be counted, for "system", "query",
+    "history" and "completion"."""
+    tier_floors: dict[str, int | float] = field(default_factory=dict[str, "int | float"])
+    """By tier, tokens that no other tier may take: an int is tokens, a float from 0 to 1 a share of the sum
+    of the tier budgets (of what is available, where that is less)."""
+    tier_caps: dict[str, int | float] = field(default_factory=dict[str, "int | float"])
+    """By tier, tokens that it may use at most, whatever the others leave; as `tier_floors`."""
+    spill_over: bool = False
+    """Whether budget that tiers leave unused is offered to memories that were left out."""
+    spill_over_order: Literal["score", "tier"] = "score"
+    """Offered first to the best score of all tiers, or to the best of the first tier, then of the next."""
+    minimum_score: float = 0.0
+    """Least combined score that is selected, 0 to 1. Pinned memories are exempt."""
 
     def __post_init__(self) -> None:
         """Check every field and warn once about what is possible but unusual."""
         _core.check_workspace(self)
-        # A dict of its own: dataclasses.replace() hands the original's dict to the copy.
-        self.complexity_multipliers = dict(self.complexity_multipliers)
+        # Dicts of its own: dataclasses.replace() hands the original's to the copy.
+        for name in _MAPPINGS:
+            setattr(self, name, dict(getattr(self, name)))
         unusual = concerns(self)
         if unusual:
             logger.warning("workspace %s: %s", one_line(self.workspace_id), "; ".join(unusual))
@@ -119,33 +143,36 @@ class WorkspaceConfig:
 
         top = _mapping(data, "a workspace", "workspace")
         where = f"workspace {shown(top['workspace_id'])}" if "workspace_id" in top else "workspace"
-        fields: dict[str, object] = {}
-        multipliers: dict[str, object] = {}
+        values: dict[str, object] = {}
+        mappings: dict[str, dict[str, object]] = {}
         for name, value in top.items():
             entry = WORKSPACE_LAYOUT.get(name)
             if entry is None:
                 raise _unknown(where, name, name, WORKSPACE_LAYOUT)
             if isinstance(entry, ConfigurationKey):
-                fields[entry.field] = value
+                values[entry.field] = value
                 continue
             for key, member in _mapping(value, name, where).items():
                 row = entry.get(key)
                 if row is None:
                     raise _unknown(where, f"{name}.{key}", key, entry)
-                if row.field == "complexity_multipliers":
-                    multipliers[row.key] = member
+                if row.field in _MAPPINGS:
+                    mappings.setdefault(row.field, {})[row.key] = member
                 else:
-                    fields[row.field] = member
+                    values[row.field] = member
         if "workspace_id" not in top:
             raise ConfigurationError("workspace: workspace_id is missing", field="workspace_id")
-        if multipliers:
-            fields["complexity_multipliers"] = {**_default_multipliers(), **multipliers}
-        return cls(**cast("dict[str, Any]", fields))
+        if "complexity_multipliers" in mappings:
+            values["complexity_multipliers"] = _default_multipliers()
+        for name, members in mappings.items():
+            values[name] = {**cast("dict[str, object]", values.get(name, {})), **members}
+        return cls(**cast("dict[str, Any]", values))
 
     def to_dict(self) -> dict[str, Any]:
         """The nested shape of the configuration file, of built-in types only, ready for JSON or YAML.
 
-        All four complexity levels are written, a missing one as the 1.0 it counts as.
+        All four complexity levels are written, a missing one as the 1.0 it counts as. Of the keyword-only
+        fields, those that are not at their defaults.
 
         Raises:
             ConfigurationError: a field was assigned something that cannot be.
@@ -153,18 +180,26 @@ class WorkspaceConfig:
         from memory_budget_allocator.configuration_schema import WORKSPACE_LAYOUT, ConfigurationKey
 
         _core.check_workspace(self)
+        optional = {member.name: member.default for member in fields(self) if member.kw_only}
 
         def read(row: ConfigurationKey) -> object:
-            if row.field == "complexity_multipliers":
-                return row.plain(self.complexity_multipliers.get(row.key, 1.0))
-            return row.plain(getattr(self, row.field))
+            """The value as the file writes it; None for what it need not write."""
+            value = getattr(self, row.field)
+            if row.field in _MAPPINGS:
+                value = value.get(row.key, 1.0 if row.field == "complexity_multipliers" else None)
+            elif value == optional.get(row.field, MISSING):
+                return None
+            return None if value is None else row.plain(value)
 
-        return {
-            name: read(entry)
-            if isinstance(entry, ConfigurationKey)
-            else {key: read(row) for key, row in entry.items()}
+        def section(rows: Mapping[str, ConfigurationKey]) -> dict[str, object]:
+            values = {key: read(row) for key, row in rows.items()}
+            return {key: value for key, value in values.items() if value is not None}
+
+        nested = {
+            name: read(entry) if isinstance(entry, ConfigurationKey) else section(entry)
             for name, entry in WORKSPACE_LAYOUT.items()
         }
+        return {name: value for name, value in nested.items() if value is not None and value != {}}
 
     def __getstate__(self) -> dict[str, object]:
         """The state for pickle and copy, with its format number."""
@@ -177,6 +212,9 @@ class WorkspaceConfig:
                 f"WorkspaceConfig: the pickle has format {shown(state.get('format'))}, "
                 f"this version reads {STATE_FORMAT}"
             )
+        for member in fields(self):  # an older pickle lacks the fields that came later
+            if member.default_factory is not MISSING:
+                self.__dict__[member.name] = member.default_factory()
         self.__dict__.update(state["attributes"])
 
 

@@ -37,15 +37,20 @@ fn limits() -> impl Strategy<Value = Limits> {
         prop_oneof![Just(None), Just(Some(SpillOver::ByScore)), Just(Some(SpillOver::ByTier)),];
     let minimum = prop_oneof![2 => Just(0.0), 1 => 0.0..=1.0f64];
     let amounts = || prop::array::uniform4(amount());
-    (amounts(), amounts(), prop::option::of(0u64..2500), spill_over, minimum).prop_map(
-        |(floors, caps, available, spill_over, minimum_score)| Limits {
+    (
+        amounts(),
+        amounts(),
+        prop_oneof![4 => Just(None), 4 => (0u64..2500).prop_map(Some), 1 => Just(Some(0))],
+        spill_over,
+        minimum,
+    )
+        .prop_map(|(floors, caps, available, spill_over, minimum_score)| Limits {
             floors,
             caps,
             available,
             spill_over,
             minimum_score,
-        },
-    )
+        })
 }
 
 /// A workspace in which a candidate's score is its relevance.
@@ -89,7 +94,9 @@ fn straightforward(rows: &[Row], bounds: &Bounds, limits: &Limits) -> Option<[Ve
     if (0..4).any(|tier| used(&taken, tier) > bounds.budgets[tier]) {
         return None;
     }
-    let eligible = |index: u32| !row(index).3 && row(index).1 >= limits.minimum_score;
+    let eligible = |index: u32| {
+        limits.available != Some(0) && !row(index).3 && row(index).1 >= limits.minimum_score
+    };
     for &index in order.iter().filter(|it| eligible(**it)) {
         let tier = row(index).0.index();
         if used(&taken, tier) + row(index).2 <= bounds.budgets[tier] {
@@ -173,7 +180,7 @@ proptest! {
             // A floor: what is left out fits none of what the tier has not used of it.
             let free = bounds.floors[tier.index()].saturating_sub(result.used);
             for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.0 == tier) {
-                let eligible = row.3 || row.1 >= limits.minimum_score;
+                let eligible = row.1 >= limits.minimum_score && limits.available != Some(0);
                 prop_assert!(seen[at] || !eligible || row.2 > free);
             }
         }

@@ -361,7 +361,7 @@ proptest! {
             prop_assert_eq!(found.importance.to_bits(), row.importance.to_bits());
             prop_assert_eq!(found.relevance.to_bits(), row.relevance.to_bits());
             let others = |row: &Row| Row { relevance: 0.0, importance: 0.0, ..*row };
-            prop_assert_eq!(others(&found), others(&row));
+            prop_assert_eq!(others(&found), others(row));
         }
         for (before, snapshot) in views {
             prop_assert_eq!(seen(&snapshot), before);

@@ -34,6 +34,12 @@ def run_allocate(arguments: argparse.Namespace) -> None:
     allocator = make_allocator(arguments.config)
     check_context(allocator, arguments.context)
     items = read_memories(arguments.memories).items
+    config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
+    # Configurations are live, and this one is of this run alone.
+    if arguments.spill_over:
+        config.spill_over = True
+    if arguments.minimum_score is not None:
+        config.minimum_score = arguments.minimum_score
     allocation = allocator.allocate(
         arguments.query,
         items,
@@ -41,12 +47,13 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         arguments.context,
         project_id=arguments.project,
         current_time=arguments.now,
+        max_prompt_tokens=arguments.max_prompt_tokens,
+        reserves=None if arguments.reserve is None else dict(arguments.reserve),
     )
     result = allocation.to_dict()
     if arguments.json:
         write_json(result)
         return
-    config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
     write_lines(_report(result, verdicts_of(items, allocation), config, list_all=arguments.all))
 
 
@@ -65,7 +72,11 @@ def verdicts_of(items: Sequence[MemoryItem], allocation: Allocation) -> dict[Tie
     taken = set(allocation.selected_positions)
     left: dict[TierName, int] = {name.value: tier.budget for name, tier in allocation.tiers.items()}
     verdicts: dict[TierName, list[Verdict]] = {tier: [] for tier in left}
-    order = sorted(range(len(items)), key=lambda position: (-items[position].combined_score, position))
+
+    def rank(position: int) -> tuple[bool, float, int]:
+        return not items[position].pinned, -items[position].combined_score, position
+
+    order = sorted(range(len(items)), key=rank)
     for position in order:
         item = items[position]
         tier: TierName = item.tier.value
@@ -93,6 +104,7 @@ def _report(
             ("Complexity", f"{result['complexity']}, budgets x {multiplier}"),
             ("Workspace", workspace),
             ("Time", result["timestamp"]),
+            *_ceiling(result),
         ],
         width,
     )
@@ -102,10 +114,23 @@ def _report(
     yield from _taken(verdicts, config, width)
     if any(not verdict.taken for tier in verdicts.values() for verdict in tier):
         yield ""
-        yield from _left_out(result, verdicts, width, None if list_all else LEFT_OUT_SHOWN)
+        yield from _left_out(result, verdicts, config, width, None if list_all else LEFT_OUT_SHOWN)
     if any(verdicts.values()):
         yield ""
         yield f"REL: {relevance} x relevance, IMP: {importance} x importance, FRESH: {freshness} x freshness"
+
+
+def _ceiling(result: AllocationResult) -> Iterator[tuple[str, str]]:
+    budget = result["budget"]
+    if "max_prompt_tokens" in budget:
+        reserved = "".join(
+            f", {name} {tokens}" for name, tokens in budget.get("reserved_tokens", {}).items()
+        ).removeprefix(", ")
+        reserved = f", {reserved} reserved" if reserved else ""
+        yield (
+            "Ceiling",
+            f"{budget['max_prompt_tokens']} tokens{reserved}, {budget.get('available_tokens')} for memories",
+        )
 
 
 def _tiers(result: AllocationResult, width: int) -> list[str]:
@@ -160,7 +185,11 @@ def _taken(verdicts: dict[TierName, list[Verdict]], config: WorkspaceConfig, wid
 
 
 def _left_out(
-    result: AllocationResult, verdicts: dict[TierName, list[Verdict]], width: int, most: int | None
+    result: AllocationResult,
+    verdicts: dict[TierName, list[Verdict]],
+    config: WorkspaceConfig,
+    width: int,
+    most: int | None,
 ) -> list[str]:
     columns = [Column("LEFT OUT", least=10), Column("SCORE", right=True), Column("WHY")]
     rows: list[Sequence[str]] = []
@@ -168,9 +197,8 @@ def _left_out(
         group = [verdict for verdict in tried if not verdict.taken]
         if group:
             rows.append([tier])
-        budget = result["tiers"][tier]["budget_tokens"]
         rows += [
-            (_name(each.item), f"{each.item.combined_score:.3f}", _reason(each, budget))
+            (_name(each.item), f"{each.item.combined_score:.3f}", _reason(each, tier, result, config))
             for each in group[:most]
         ]
         if most is not None and len(group) > most:
@@ -178,10 +206,18 @@ def _left_out(
     return table(columns, rows, width)
 
 
-def _reason(verdict: Verdict, budget: int) -> str:
+def _reason(verdict: Verdict, tier: TierName, result: AllocationResult, config: WorkspaceConfig) -> str:
+    budget, needed = result["tiers"][tier]["budget_tokens"], verdict.item.token_count
+    if verdict.item.combined_score < config.minimum_score:
+        return f"below the minimum score of {number(config.minimum_score)}"
+    if config.spill_over:
+        rest = sum(each["tokens_remaining"] for each in result["tiers"].values())
+        if needed <= rest:
+            return f"above the cap of its tier: needs {needed}"
+        return f"does not fit: needs {needed}, all tiers left {rest}"
     if budget == 0:
-        return f"tier budget is 0: needs {verdict.item.token_count}"
-    return f"does not fit: needs {verdict.item.token_count}, {verdict.left} left of {budget}"
+        return f"tier budget is 0: needs {needed}"
+    return f"does not fit: needs {needed}, {verdict.left} left of {budget}"
 
 
 def _name(item: MemoryItem) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["make_parser"]
 
+RESERVES = ("system", "query", "history", "completion")
+
 _EXIT_CODES = """\
 exit codes: 0 done, 1 unusable data (one line says what and where),
             2 wrong usage, 130 Ctrl-C"""
@@ -42,7 +44,8 @@ line); which of the two, the program finds out.
   required  memory_id, text, tier (working, project, long_term or rag)
   optional  timestamp, last_accessed (ISO 8601; without an offset in UTC),
             relevance_score, importance_score, token_count, access_count,
-            user_id, metadata and the other fields of MemoryItem
+            user_id, metadata, pinned, evergreen and the other fields of
+            MemoryItem
 """
 
 _ALLOCATE = f"""\
@@ -53,6 +56,8 @@ its score, and what was left out and why. Nothing is written to the file.
 examples:
   {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
   {PROGRAM} allocate all.json --query "Why?" --workspace research --json
+  {PROGRAM} allocate all.json --query "Why?" --max-prompt-tokens 4000 \\
+      --reserve system=500 --reserve completion=1000 --spill-over
   {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < all.jsonl
 
 {_EXIT_CODES}
@@ -153,6 +158,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(allocate)
     _add_context(allocate)
     _add_now(allocate)
+    _add_limits(allocate)
     allocate.add_argument("--all", action="store_true", help="list everything left out, not ten a tier")
     _add_json(allocate)
 
@@ -296,6 +302,52 @@ def _add_now(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--now", type=_moment, metavar="ISO", help="time the ages count from, such as 2026-03-14T15:09:26Z"
     )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-prompt-tokens", type=_tokens, metavar="N", help="tokens of the whole prompt, reserves included"
+    )
+    parser.add_argument(
+        "--reserve",
+        type=_reserve,
+        action="append",
+        metavar="NAME=N",
+        help="tokens of it kept for system, query, history or completion; once for each",
+    )
+    parser.add_argument(
+        "--spill-over", action="store_true", help="offer budget that tiers leave to what was left out"
+    )
+    parser.add_argument(
+        "--minimum-score", type=_score, metavar="X", help="least score that is taken, from 0 to 1"
+    )
+
+
+def _tokens(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_COUNT)):
+        tokens = int(text)
+        if tokens <= LARGEST_COUNT:
+            return tokens
+    raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {LARGEST_COUNT}, got {shown(text)}")
+
+
+def _reserve(text: str) -> tuple[str, int]:
+    name, _, tokens = text.partition("=")
+    if name not in RESERVES:
+        raise argparse.ArgumentTypeError(
+            f"must be NAME=N with one of {', '.join(RESERVES)}, got {shown(text)}"
+        )
+    return name, _tokens(tokens)
+
+
+def _score(text: str) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {shown(text)}")
+    return score
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

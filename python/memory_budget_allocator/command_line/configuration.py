@@ -117,16 +117,23 @@ def run_show(arguments: argparse.Namespace) -> None:
     write_lines(_show(config, source))
 
 
+def _written(value: object) -> str:
+    """A setting as the file writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return displayable(value) if isinstance(value, str) else number(cast("float", value))
+
+
 def _show(config: WorkspaceConfig, source: str) -> Iterator[str]:
     width = terminal_width()
     settings: list[tuple[str, str]] = []
     for name, value in config.to_dict().items():
         if isinstance(value, dict):
+            members = cast("dict[str, object]", value)
             settings.append((name, ""))
-            members = cast("dict[str, float]", value)
-            settings += [(f"  {key}", number(member)) for key, member in members.items()]
+            settings += [(f"  {key}", _written(member)) for key, member in members.items()]
         elif name != "workspace_id":
-            settings.append((name, number(value)))
+            settings.append((name, _written(value)))
     yield f"Workspace {displayable(config.workspace_id)}, from {source}"
     yield ""
     yield from facts(settings, width)

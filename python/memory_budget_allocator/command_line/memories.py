@@ -33,6 +33,8 @@ FIELDS: Mapping[str, Kind] = {
     "access_count": "count",
     "last_accessed": "time",
     "promotion_score": "number",
+    "pinned": "flag",
+    "evergreen": "flag",
 }
 """The keys of a record: the fields of `MemoryItem`, in their order."""
 

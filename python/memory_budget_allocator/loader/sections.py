@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from yaml.nodes import ScalarNode
 
@@ -120,7 +120,7 @@ def _read_workspace(
                 if row is None:
                     _refuse_unknown(document, value, here, layout)
                 else:
-                    settings[name][key] = _read_value(document, value.value, (*here, key), row)
+                    settings.setdefault(name, {})[key] = _read_value(document, value.value, (*here, key), row)
             if name in _SUMS:
                 _check_sum(document, member, here, settings[name])
     return settings
@@ -213,6 +213,8 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
             return _read_text(document, node, path, row.accepted)
         case "integer" | "number":
             return _read_number(document, node, path, row)
+        case _:
+            return _read_scalar(document, node, path, row)
 
 
 def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> str:
@@ -228,8 +230,10 @@ def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> 
     return value
 
 
-def _read_number(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> float:
+def _read_number(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> float | None:
     value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    if row.optional and value is None and isinstance(node, ScalarNode):
+        return None
     whole = row.kind != "number"
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         problem = f"must be {row.accepted}, got {document.written(node)}"
@@ -245,6 +249,29 @@ def _read_number(document: Document, node: Node, path: KeyPath, row: Configurati
         document.fail(
             node, path, f"must be a number that a 64-bit float can hold, got {document.written(node)}"
         )
+
+
+def _read_scalar(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> object:
+    """A value whose type decides what it means: a flag, a choice, tokens or a share, tokens or a text."""
+    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    of_type = {
+        "flag": isinstance(value, bool),
+        "choice": isinstance(value, str),
+        "amount": is_whole or isinstance(value, float),
+        "reserve": is_whole or isinstance(value, str),
+    }[row.kind]
+    problem = f"must be {row.accepted}, got {document.written(node)}"
+    if not of_type:
+        document.fail(node, path, problem, kind=ConfigurationTypeError, field=row.field)
+    refused = (
+        (isinstance(value, float) and not 0 <= value <= 1)
+        or (is_whole and not row.in_range(cast("int", value)))
+        or (row.kind == "choice" and value not in row.choices)
+    )
+    if refused:
+        document.fail(node, path, problem, field=row.field, value=value)
+    return value
 
 
 def _refuse_unknown(document: Document, entry: Entry, path: KeyPath, known: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::columns::Rows;
 use crate::item::MemoryItem;
+use crate::limits::Ceiling;
 use crate::pool_row::View;
 use crate::record::Record;
 use crate::{table, vocabulary};
@@ -171,6 +172,27 @@ impl Allocation {
         self.record.plan.total_tokens()
     }
 
+    /// The ceiling of the whole prompt in tokens; None without one.
+    #[getter]
+    fn max_prompt_tokens(&self) -> Option<u64> {
+        self.record.ceiling.as_ref().map(|ceiling| ceiling.max_prompt_tokens)
+    }
+
+    /// What of the ceiling is reserved, in tokens, by name.
+    #[getter]
+    fn reserved_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        match &self.record.ceiling {
+            Some(ceiling) => ceiling.reserved(py),
+            None => Ok(PyDict::new(py)),
+        }
+    }
+
+    /// What the reserves leave of the ceiling, in tokens; None without one.
+    #[getter]
+    fn available_tokens(&self) -> Option<u64> {
+        self.record.ceiling.as_ref().map(Ceiling::available)
+    }
+
     /// How long the call took, in milliseconds.
     #[getter]
     fn processing_time_ms(&self) -> f64 {
@@ -255,10 +277,18 @@ impl TierAllocation {
         vocabulary::tier_member(py, self.tier)
     }
 
-    /// Tokens the tier may use.
+    /// Tokens the tier may use: with spill-over, its own budget, plus what it took over from other
+    /// tiers, less what they took over from it.
     #[getter]
     fn budget(&self) -> u64 {
         self.plan().budget
+    }
+
+    /// Tokens the tier may use before spill-over.
+    #[getter]
+    fn own_budget(&self) -> u64 {
+        let limited = self.allocation.get().record.plan.limited.as_ref();
+        limited.map_or(self.plan().budget, |limited| limited.bounds.budgets[self.tier.index()])
     }
 
     /// Tokens its selection uses; never above `budget`.

@@ -1,6 +1,7 @@
 //! One call of `allocate`: what every door gets, and what it hands back.
 
 use memory_budget_core::complexity::Level;
+use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Plan;
 use memory_budget_core::settings::Settings;
 use pyo3::prelude::*;
@@ -15,6 +16,7 @@ use crate::record::Entry;
 pub struct Call<'py> {
     pub level: Level,
     pub settings: Settings,
+    pub limits: Limits,
     pub estimate: TokenEstimate,
     pub now_us: i64,
     pub options: Options<'py>,

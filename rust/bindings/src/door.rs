@@ -6,6 +6,7 @@
 //! names themselves, because their own attributes are what counts.
 
 use memory_budget_core::candidates::Candidates;
+use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::{Counter, TokenWord};
@@ -78,6 +79,10 @@ pub struct Snapshot<'a, 'py> {
     pub sources: Vec<Source<'a>>,
     pub foreign: Vec<Foreign<'py>>,
     pub pending_counts: Vec<PendingCount>,
+    /// Rows of pinned memories.
+    pinned: Vec<u32>,
+    /// Rows of evergreen memories that have a time, with it: to the score they have none.
+    evergreen: Vec<(u32, i64)>,
     tier: Vec<Tier>,
     relevance: Vec<f64>,
     importance: Vec<f64>,
@@ -93,6 +98,8 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             sources: Vec::with_capacity(length),
             foreign: Vec::new(),
             pending_counts: Vec::new(),
+            pinned: Vec::new(),
+            evergreen: Vec::new(),
             tier: Vec::with_capacity(length),
             relevance: Vec::with_capacity(length),
             importance: Vec::with_capacity(length),
@@ -120,14 +127,33 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             &self.timestamp_us,
             &self.tokens,
         )
+        .map(|columns| columns.with_pinned(&self.pinned))
     }
 
     pub fn tokens(&self, row: u32) -> u64 {
         self.tokens[row as usize]
     }
 
+    /// When a memory was created, or `NO_TIME`.
     pub fn timestamp_us(&self, row: u32) -> i64 {
-        self.timestamp_us[row as usize]
+        match self.evergreen.binary_search_by_key(&row, |(row, _)| *row) {
+            Ok(place) => self.evergreen[place].1,
+            Err(_) => self.timestamp_us[row as usize],
+        }
+    }
+
+    /// Notes the flags of the row that comes next and gives its time as the score sees it.
+    #[expect(clippy::cast_possible_truncation)] // the plan refuses more than 2^32 rows
+    fn flagged(&mut self, is_pinned: bool, is_evergreen: bool, timestamp_us: i64) -> i64 {
+        let row = self.sources.len() as u32;
+        if is_pinned {
+            self.pinned.push(row);
+        }
+        if !is_evergreen {
+            return timestamp_us;
+        }
+        self.evergreen.push((row, timestamp_us));
+        NO_TIME
     }
 
     #[expect(clippy::cast_possible_truncation)] // the plan refuses more than 2^32 rows
@@ -141,10 +167,14 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             self.pending_counts.push(PendingCount { row, seen, text_version });
             estimate.count(code_points)
         };
-        self.tier.push(item.tier());
+        let (place, mut timestamp_us) = (item.place.load(), item.timestamp_us());
+        if !place.has_no_flags() {
+            timestamp_us = self.flagged(place.is_pinned(), place.is_evergreen(), timestamp_us);
+        }
+        self.tier.push(place.tier());
         self.relevance.push(item.relevance.load());
         self.importance.push(item.importance.load());
-        self.timestamp_us.push(item.timestamp_us());
+        self.timestamp_us.push(timestamp_us);
         self.tokens.push(tokens);
         self.sources.push(Source::Own(item));
     }
@@ -163,12 +193,14 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         let importance = reader.field(Field::ImportanceScore, fields::number)?;
         let given = reader.field(Field::TokenCount, fields::count)?;
         reader.field(Field::AccessCount, fields::count)?;
+        let [is_pinned, is_evergreen] = reader.flags()?;
         for written in [Field::FreshnessScore, Field::CombinedScore, Field::LastAccessed] {
             reader.field(written, |_| Ok(()))?;
         }
         self.tier.push(tier);
         self.relevance.push(relevance);
         self.importance.push(importance);
+        let timestamp_us = self.flagged(is_pinned, is_evergreen, timestamp_us);
         self.timestamp_us.push(timestamp_us);
         let tokens = if given == 0 { estimate.count(text.code_point_len()? as u64) } else { given };
         self.tokens.push(tokens);
@@ -214,7 +246,7 @@ fn optional_time<'py>(
     value: &Bound<'py, PyAny>,
 ) -> Result<(Option<Bound<'py, PyAny>>, i64), Refusal> {
     if value.is_none() {
-        return Ok((None, memory_budget_core::decay::NO_TIME));
+        return Ok((None, NO_TIME));
     }
     datetime::microseconds(value).map(|microseconds| (Some(value.clone()), microseconds))
 }
@@ -244,6 +276,19 @@ impl<'a, 'py> ForeignReader<'a, 'py> {
         let value = attribute(self.object, field, &owner)?;
         convert(&value)
             .map_err(|refusal| refusal.for_item(self.object.py(), &owner, field.name(), &value))
+    }
+
+    /// Whether it is pinned and whether it is evergreen; an object without the attribute is not.
+    pub fn flags(&self) -> PyResult<[bool; 2]> {
+        Ok([self.flag(Field::Pinned)?, self.flag(Field::Evergreen)?])
+    }
+
+    pub fn flag(&self, field: Field) -> PyResult<bool> {
+        let name = PyString::intern(self.object.py(), field.name());
+        if self.object.getattr_opt(name)?.is_none() {
+            return Ok(false);
+        }
+        self.field(field, fields::flag)
     }
 
     /// A time in microseconds, `NO_TIME` for None.

@@ -20,7 +20,8 @@ use crate::journal::Journal;
 use crate::options::Options;
 use crate::record::Record;
 use crate::relevance::Resident;
-use crate::{columns, fields, item_allocation, pool_allocation, workspace};
+use crate::workspace::Configuration;
+use crate::{columns, fields, item_allocation, limits, pool_allocation, workspace};
 
 /// What all calls of one allocator share.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
@@ -70,12 +71,15 @@ impl Engine {
         }
         let query = query_text(query)?;
         let level = self.scanner.get().level(query, &signals(context)?);
+        let config = Configuration::of(&config)?;
         let settings = workspace::settings(&config)?;
         let estimate = TokenEstimate::new(settings.tokens_per_char);
+        let (limits, ceiling) = limits::read(&config, &options, estimate)?;
+        limits::check(&config, &settings, level, &limits)?;
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
-        let call = Call { level, settings, estimate, now_us, options };
+        let call = Call { level, settings, limits, estimate, now_us, options };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),
@@ -89,6 +93,7 @@ impl Engine {
             workspace_id,
             project_id,
             config_scope: config_scope.unbind(),
+            ceiling,
             now_us,
             processing_ns: AtomicU64::new(0),
         });

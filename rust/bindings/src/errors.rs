@@ -1,5 +1,6 @@
 //! The Python exception tree, and how a refused value is described.
 
+use memory_budget_core::error::Error;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pyo3::{Borrowed, import_exception};
@@ -10,7 +11,10 @@ import_exception!(memory_budget_allocator.errors, ArgumentTypeError);
 import_exception!(memory_budget_allocator.errors, ArgumentValueError);
 import_exception!(memory_budget_allocator.errors, ConfigurationError);
 import_exception!(memory_budget_allocator.errors, ConfigurationTypeError);
+import_exception!(memory_budget_allocator.errors, PinnedOverflowError);
 import_exception!(memory_budget_allocator.errors, UnknownMemoryError);
+
+use crate::vocabulary;
 
 /// Characters of a refused value that an error message shows.
 const SHOWN_CHARACTERS: usize = 60;
@@ -103,6 +107,23 @@ pub fn configuration_error(
         details.set_item("field", field)?;
         details.set_item("value", value)?;
         class.call((message,), Some(&details))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// What the core refuses of a call's memories: a `PinnedOverflowError` that carries the numbers, else an
+/// `ArgumentValueError`.
+pub fn refused_by_core(py: Python<'_>, error: &Error) -> PyErr {
+    let message = error.to_string();
+    let Error::PinnedOverflow { tier, needed, budget } = error else {
+        return ArgumentValueError::new_err(message);
+    };
+    let build = || {
+        let details = PyDict::new(py);
+        details.set_item("tier", vocabulary::tier_member(py, *tier)?)?;
+        details.set_item("needed", needed)?;
+        details.set_item("budget", budget)?;
+        py.get_type::<PinnedOverflowError>().call((message,), Some(&details))
     };
     build().map_or_else(|error| error, PyErr::from_value)
 }

@@ -12,6 +12,7 @@ const NUMBER: &str = "a number";
 const FLOAT_RANGE: &str = "a number that a 64-bit float can hold";
 const COUNT: &str = "an integer from 0 to 9007199254740991";
 const TEXT: &str = "a str";
+const FLAG: &str = "a bool";
 
 fn refused(value: &Bound<'_, PyAny>, accepted: &'static str, error: PyErr) -> Refusal {
     let py = value.py();
@@ -61,6 +62,11 @@ pub fn count(value: &Bound<'_, PyAny>) -> Result<u64, Refusal> {
         Ok(count) if count <= MAX_COUNT => Ok(count),
         _ => Err(Refusal::of_value(COUNT)),
     }
+}
+
+/// True or False, of Python or of NumPy; no other number.
+pub fn flag(value: &Bound<'_, PyAny>) -> Result<bool, Refusal> {
+    value.extract().map_err(|_| Refusal::of_type(FLAG))
 }
 
 /// A str, subclasses included.

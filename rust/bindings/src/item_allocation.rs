@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
-use memory_budget_core::plan::{Plan, plan};
+use memory_budget_core::plan::{Plan, plan_within};
 use memory_budget_core::score::Scores;
 use memory_budget_core::token_cell::{Counter, TokenWord};
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
 use crate::door::{self, ForeignWriter, Snapshot, Source};
-use crate::errors::ArgumentValueError;
+use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::fields;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, Shown, preview_of};
@@ -22,7 +22,7 @@ use crate::record::{Created, Entry};
 
 /// Decides over a list of memories and writes the effects back.
 pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
-    let &Call { ref settings, estimate, level, now_us, .. } = call;
+    let &Call { ref settings, ref limits, estimate, level, now_us, .. } = call;
     let py = memories.py();
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
@@ -31,8 +31,9 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     let snapshot = Snapshot::read(&memories, estimate)?;
     let columns =
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
-    let (plan, scores) =
-        gateway::run(py, memories.len(), || plan(&columns, settings, level, now_us));
+    let planned =
+        gateway::run(py, memories.len(), || plan_within(&columns, settings, limits, level, now_us));
+    let (plan, scores) = planned.map_err(|error| refused_by_core(py, &error))?;
     // Everything a result shows is read before the first write: a failure changes nothing.
     let (mut entries, texts) = describe(py, &snapshot, &plan)?;
     // The last chance for Ctrl-C: from here to the end no signal handler runs.

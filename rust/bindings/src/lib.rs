@@ -18,6 +18,7 @@ mod gateway;
 mod item;
 mod item_allocation;
 mod journal;
+mod limits;
 mod options;
 mod pool;
 mod pool_allocation;

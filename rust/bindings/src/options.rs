@@ -42,6 +42,10 @@ options! {
     user_id,
     /// Only memories of these tiers.
     tiers,
+    /// Tokens of the whole prompt.
+    max_prompt_tokens,
+    /// What of it is spoken for.
+    reserves,
 }
 
 impl<'py> Options<'py> {

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
-use crate::errors::Refusal;
+use crate::errors::{Refusal, refused_by_core};
 use crate::gateway;
 use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
@@ -34,11 +34,13 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
             relevance,
             user,
             tiers: wanted_tiers,
+            limits: call.limits,
             ..Query::new(&call.settings, call.level, now_us)
         };
         let rows = &*view.rows;
         gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
     });
+    let planned = planned.map_err(|error| refused_by_core(py, &error))?;
     let plan = planned.plan;
     let mut entries = Vec::with_capacity(plan.selected.len());
     for selected in &plan.selected {

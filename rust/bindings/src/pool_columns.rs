@@ -42,6 +42,7 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
     let promotion = columns.numbers(Field::PromotionScore)?;
     let accesses = columns.counts(Field::AccessCount)?;
     let (created, last) = (columns.times(Field::Timestamp)?, columns.times(Field::LastAccessed)?);
+    let (pinned, evergreen) = (columns.flags(Field::Pinned)?, columns.flags(Field::Evergreen)?);
     let user_ids = columns.objects(Field::UserId)?;
     let metadata = columns.objects(Field::Metadata)?;
     let lengths = [
@@ -56,6 +57,8 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
         (Field::AccessCount, accesses.as_ref().map(Vec::len)),
         (Field::LastAccessed, last.as_ref().map(|it| it.microseconds.len())),
         (Field::PromotionScore, promotion.as_ref().map(Vec::len)),
+        (Field::Pinned, pinned.as_ref().map(Vec::len)),
+        (Field::Evergreen, evergreen.as_ref().map(Vec::len)),
     ];
     for (field, length) in lengths {
         if let Some(length) = length.filter(|length| *length != rows) {
@@ -83,6 +86,8 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
             timestamp_us: created.as_ref().map_or(NO_TIME, |times| times.microseconds[row]),
             cost: pool_row::cost(given, length as u64),
             user: 0,
+            pinned: pinned.as_ref().is_some_and(|column| column[row]),
+            evergreen: evergreen.as_ref().is_some_and(|column| column[row]),
             mark: false,
         };
         let cells = Cells {
@@ -214,6 +219,12 @@ impl<'py> Columns<'py> {
             return Ok(Some(values.into_iter().map(i64::cast_unsigned).collect()));
         }
         each(&column, field, fields::count).map(Some)
+    }
+
+    fn flags(&self, field: Field) -> PyResult<Option<Vec<bool>>> {
+        // A NumPy array hands out Python's own booleans one by one.
+        let Some(column) = self.column(field)? else { return Ok(None) };
+        each(&column, field, fields::flag).map(Some)
     }
 
     /// Tiers by name, by member, or by position in `MemoryTier`.

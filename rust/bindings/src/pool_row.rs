@@ -166,14 +166,16 @@ pub fn read(
 }
 
 fn read_own(py: Python<'_>, item: &MemoryItem, users: &Users) -> PyResult<PoolEntry> {
-    let word = item.tokens.load();
+    let (word, place) = (item.tokens.load(), item.place.load());
     let row = Row {
-        tier: item.tier(),
+        tier: place.tier(),
         relevance: item.relevance.load(),
         importance: item.importance.load(),
         timestamp_us: item.timestamp_us(),
         cost: cost(if word.counter().is_some() { 0 } else { word.count() }, item.text_length().0),
         user: 0,
+        pinned: place.is_pinned(),
+        evergreen: place.is_evergreen(),
         mark: false,
     };
     let cells = Cells {
@@ -189,6 +191,7 @@ fn read_foreign(memory: &Bound<'_, PyAny>, position: usize, users: &Users) -> Py
     let reader = ForeignReader::new(memory, position)?;
     let text = reader.field(Field::Text, |value| fields::text(value).cloned())?;
     let timestamp = reader.field(Field::Timestamp, |value| Ok(value.clone()))?;
+    let [pinned, evergreen] = reader.flags()?;
     let row = Row {
         tier: reader.field(Field::Tier, vocabulary::tier)?,
         relevance: reader.field(Field::RelevanceScore, fields::number)?,
@@ -196,6 +199,8 @@ fn read_foreign(memory: &Bound<'_, PyAny>, position: usize, users: &Users) -> Py
         timestamp_us: reader.time(Field::Timestamp)?,
         cost: cost(reader.field(Field::TokenCount, fields::count)?, text.code_point_len()? as u64),
         user: 0,
+        pinned,
+        evergreen,
         mark: false,
     };
     let cells = Cells {
@@ -314,6 +319,8 @@ impl View {
         let item = MemoryItem::from_parts(parts, row.tier, row.timestamp_us)?;
         item.relevance.store(row.relevance);
         item.importance.store(row.importance);
+        item.place.set_pinned(row.pinned);
+        item.place.set_evergreen(row.evergreen);
         item.promotion.store(self.rows.promotion(number));
         if let Cost::Tokens(tokens) = row.cost {
             item.tokens.set_own(tokens);

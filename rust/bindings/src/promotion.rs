@@ -15,6 +15,7 @@ use crate::fields;
 use crate::item::{Field, MemoryItem};
 use crate::options::refuse_pool_option;
 use crate::relevance::Resident;
+use crate::workspace::Configuration;
 use crate::{pool_allocation, vocabulary, workspace};
 
 enum Source<'a, 'py> {
@@ -46,7 +47,7 @@ pub fn evaluate_promotions<'py>(
     if pool.is_none() {
         refuse_pool_option("relevance", relevance)?;
     }
-    let settings = workspace::settings(config)?;
+    let settings = workspace::settings(&Configuration::of(config)?)?;
     let ladder = ladder(&tiers(tier_order, "tier_order")?)?;
     match pool {
         Some(pool) => {

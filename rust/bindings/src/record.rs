@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::datetime;
+use crate::limits::Ceiling;
 
 /// Format of exported entries; grows when their shape changes.
 const FORMAT: u32 = 1;
@@ -45,6 +46,7 @@ pub struct Record {
     pub workspace_id: Py<PyString>,
     pub project_id: Option<Py<PyString>>,
     pub config_scope: Py<PyString>,
+    pub ceiling: Option<Ceiling>,
     pub now_us: i64,
     /// Set once, when the caller knows how long the call took.
     pub processing_ns: AtomicU64,
@@ -129,6 +131,11 @@ impl Record {
         budget.set_item(intern!(py, "max_total_tokens"), self.plan.max_total_tokens)?;
         budget.set_item(intern!(py, "tier_percentages"), shares)?;
         budget.set_item(intern!(py, "complexity_multiplier"), self.plan.multiplier)?;
+        if let Some(ceiling) = &self.ceiling {
+            budget.set_item(intern!(py, "max_prompt_tokens"), ceiling.max_prompt_tokens)?;
+            budget.set_item(intern!(py, "reserved_tokens"), ceiling.reserved(py)?)?;
+            budget.set_item(intern!(py, "available_tokens"), ceiling.available())?;
+        }
         Ok(budget)
     }
 
@@ -151,6 +158,12 @@ impl Record {
         result.set_item(intern!(py, "memories_available"), plan.available)?;
         result.set_item(intern!(py, "memories_selected"), plan.selected())?;
         result.set_item(intern!(py, "utilization_pct"), plan.utilization_pct())?;
+        if let Some(limited) = &self.plan.limited
+            && limited.limits.spill_over.is_some()
+        {
+            let own = limited.bounds.budgets[tier.index()];
+            result.set_item(intern!(py, "own_budget_tokens"), own)?;
+        }
         result.set_item(intern!(py, "selected_memories"), memories)?;
         Ok(result)
     }

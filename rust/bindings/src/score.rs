@@ -33,7 +33,7 @@ pub fn calculate_score<'py>(
     let tell = |field: &'static str, memory_id| report.call1((1, memory_id, field));
     if let Some(own) = Classes::default().own(item.as_borrowed())? {
         let (freshness, combined, zeroed) =
-            score(own.timestamp_us(), own.relevance.load(), own.importance.load());
+            score(own.decays_from(), own.relevance.load(), own.importance.load());
         own.freshness.store(freshness);
         own.combined.store(combined);
         if let Some(field) = zeroed {
@@ -42,8 +42,9 @@ pub fn calculate_score<'py>(
         return Ok(combined);
     }
     let reader = ForeignReader::new(item, 0)?;
+    let timestamp_us = reader.time(Field::Timestamp)?;
     let (freshness, combined, zeroed) = score(
-        reader.time(Field::Timestamp)?,
+        if reader.flag(Field::Evergreen)? { decay::NO_TIME } else { timestamp_us },
         reader.field(Field::RelevanceScore, fields::number)?,
         reader.field(Field::ImportanceScore, fields::number)?,
     );

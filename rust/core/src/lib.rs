@@ -34,6 +34,7 @@ pub mod journal;
 pub mod limits;
 pub mod memory;
 pub mod pack;
+pub mod place;
 pub mod plan;
 pub mod pool;
 pub mod promotion;

@@ -55,7 +55,8 @@ pub struct Limits {
     pub floors: [Option<Amount>; Tier::COUNT],
     /// Tokens that a tier may use at most, whatever the others leave.
     pub caps: [Option<Amount>; Tier::COUNT],
-    /// Tokens that all tiers together may use; none for as many as their budgets have.
+    /// Tokens that all tiers together may use; none for as many as their budgets have. With 0 nothing
+    /// is taken, not even what costs nothing, unless it is pinned.
     pub available: Option<u64>,
     /// Whether unused budget goes to other tiers, and how.
     pub spill_over: Option<SpillOver>,

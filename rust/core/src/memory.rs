@@ -6,9 +6,8 @@
 //! survives its text.
 
 use crate::decay::NO_TIME;
-use crate::sync::{
-    AcqRel, Acquire, AtomicF64, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Relaxed, Release,
-};
+use crate::place::PlaceCell;
+use crate::sync::{AcqRel, Acquire, AtomicF64, AtomicI64, AtomicU32, AtomicU64, Relaxed, Release};
 use crate::tier::Tier;
 use crate::token_cell::{Counter, TokenCell, TokenWord};
 use crate::tokens::MAX_COUNT;
@@ -67,7 +66,8 @@ pub struct MemoryCells {
     text_length: AtomicU64,
     /// Grows with every assignment of the text, so that a count made of an older one is noticed.
     text_version: AtomicU32,
-    tier: AtomicU8,
+    /// The tier it lives in, and its flags.
+    pub place: PlaceCell,
 }
 
 impl Default for MemoryCells {
@@ -84,7 +84,7 @@ impl Default for MemoryCells {
             last_access: AtomicI64::new(NO_TIME),
             text_length: AtomicU64::new(0),
             text_version: AtomicU32::new(0),
-            tier: AtomicU8::new(0),
+            place: PlaceCell::default(),
         }
     }
 }
@@ -98,7 +98,7 @@ impl MemoryCells {
         self.combined.store(0.0);
         self.promotion.store(0.0);
         self.set_accesses(0);
-        self.move_to(Tier::Working);
+        self.place.reset();
         self.set_timestamp_us(NO_TIME);
         self.set_last_access(LastAccess::NEVER);
         self.set_text_length(0);
@@ -108,18 +108,24 @@ impl MemoryCells {
     /// The tier it lives in.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        Tier::from_index(self.tier.load(Relaxed).into()).unwrap_or(Tier::Working)
+        self.place.load().tier()
     }
 
     /// Puts it into a tier.
     pub fn move_to(&self, tier: Tier) {
-        self.tier.store(tier as u8, Relaxed);
+        self.place.move_to(tier);
     }
 
     /// Creation time in microseconds, or [`NO_TIME`].
     #[must_use]
     pub fn timestamp_us(&self) -> i64 {
         self.timestamp_us.load(Relaxed)
+    }
+
+    /// When its freshness begins to fall: never for what is evergreen.
+    #[must_use]
+    pub fn decays_from(&self) -> i64 {
+        if self.place.load().is_evergreen() { NO_TIME } else { self.timestamp_us() }
     }
 
     /// Sets the creation time in microseconds, or [`NO_TIME`].

@@ -80,8 +80,17 @@ pub struct Plan {
     pub tiers: [TierPlan; Tier::COUNT],
     /// Everything taken: by tier; in a tier what is pinned in input order, then by score.
     pub selected: Vec<Selected>,
-    /// What the call's limits came to; none without limits.
-    pub bounds: Option<Box<Bounds>>,
+    /// What limited it beyond plain budgets; none without limits and pinned candidates.
+    pub limited: Option<Box<Limited>>,
+}
+
+/// The limits of a plan, as given and as they came out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limited {
+    /// As given.
+    pub limits: Limits,
+    /// In tokens. The budgets are those before spill-over.
+    pub bounds: Bounds,
 }
 
 impl Plan {
@@ -161,8 +170,9 @@ pub fn plan_within(
     let pinned = candidates.pinned();
     let granted = select_within(&ranked, pinned, &bounds, limits, Tuning::default())?;
     let details = |row| details(candidates, &scores, row);
-    let plan =
-        assemble_within(settings, level, bounds, ranked.available(), granted, pinned, details);
+    let limited = Box::new(Limited { limits: *limits, bounds });
+    let available = ranked.available();
+    let plan = assemble_within(settings, level, limited, available, granted, pinned, details);
     Ok((plan, scores))
 }
 
@@ -205,7 +215,7 @@ pub(crate) fn assemble(
         multiplier: settings.multiplier(level),
         tiers,
         selected,
-        bounds: None,
+        limited: None,
     }
 }
 
@@ -213,7 +223,7 @@ pub(crate) fn assemble(
 pub(crate) fn assemble_within(
     settings: &Settings,
     level: Level,
-    bounds: Bounds,
+    limited: Box<Limited>,
     available: [usize; Tier::COUNT],
     granted: Granted,
     pinned: &[u32],
@@ -222,7 +232,7 @@ pub(crate) fn assemble_within(
     let selected = |row| Selected { pinned: pinned.binary_search(&row).is_ok(), ..details(row) };
     let taken = granted.taken.map(|taken| taken.into_iter().map(selected));
     let plan = assemble(settings, level, granted.budgets, available, taken);
-    Plan { bounds: Some(Box::new(bounds)), ..plan }
+    Plan { limited: Some(limited), ..plan }
 }
 
 /// Candidates whose exact scores are all known. Rounding to `f32` makes the approximation.

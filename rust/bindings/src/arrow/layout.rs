@@ -27,6 +27,7 @@ pub enum Field {
     /// Ticks of that kind and unit.
     Time(Kind, TimeUnit),
     Text(TextLayout),
+    Flag,
     /// Keys of that kind into texts.
     Dictionary(Kind, TextLayout),
     Other(String),
@@ -100,6 +101,7 @@ impl Field {
             "u" => Self::Text(TextLayout::Offsets32),
             "U" => Self::Text(TextLayout::Offsets64),
             "vu" => Self::Text(TextLayout::Views),
+            "b" => Self::Flag,
             _ => Self::Other(other_name(format)),
         }
     }
@@ -134,7 +136,6 @@ fn number(format: &str) -> Option<Kind> {
 
 fn other_name(format: &str) -> String {
     let name = match format.get(..2).unwrap_or(format) {
-        "b" => "booleans",
         "z" | "Z" | "vz" | "w:" => "bytes",
         "d:" => "decimals",
         "td" | "tt" => "times of day",
@@ -245,9 +246,23 @@ impl Part {
         if self.array().null_count == 0 || self.length == 0 || self.buffer(0)?.is_null() {
             return Ok(None);
         }
+        self.bits(0).map(Some)
+    }
+
+    /// A buffer of one bit an element.
+    fn bits(&self, index: usize) -> Result<Bits, String> {
         let (byte, bit) = (self.start / 8, self.start % 8);
-        let bytes = self.span(0, 1, byte, (bit + self.length).div_ceil(8))?;
-        Ok(Some(Bits::new(bytes, bit)))
+        let bytes = self.span(index, 1, byte, (bit + self.length).div_ceil(8))?;
+        Ok(Bits::new(bytes, bit))
+    }
+
+    fn flags(&self) -> Result<Chunk, String> {
+        if self.length == 0 {
+            return Ok(Chunk::Flags(Vec::new(), None));
+        }
+        let bits = self.bits(1)?;
+        let flags = (0..self.length).map(|index| bits.is_set(index)).collect();
+        Ok(Chunk::Flags(flags, self.nulls()?.and_then(|valid| valid.first_unset(self.length))))
     }
 
     fn numbers(&self, kind: Kind) -> Result<Numbers, String> {
@@ -299,6 +314,7 @@ impl Part {
             Field::Number(kind) => Chunk::Numbers(self.numbers(*kind)?),
             Field::Time(kind, unit) => Chunk::Times(self.numbers(*kind)?, *unit),
             Field::Text(layout) => Chunk::Texts(self.texts(*layout)?),
+            Field::Flag => self.flags()?,
             Field::Dictionary(kind, layout) => {
                 let values = Self::of(self.array().dictionary, 0, None, &self.batch)?;
                 let keys = Numbers { nulls: None, ..self.numbers(*kind)? };

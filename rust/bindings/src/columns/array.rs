@@ -31,6 +31,11 @@ pub fn numpy<'py>(array: &Bound<'py, PyAny>, column: Column<'_>) -> PyResult<Con
     }
     match kind.cast::<PyString>()?.to_str()? {
         "i" | "u" | "f" => Ok(Content::Chunks(vec![Chunk::Numbers(buffer(array, column)?)])),
+        "b" => {
+            let list = array.call_method0(intern!(py, "tolist"))?.cast_into::<PyList>()?;
+            let flags = list.iter().map(|flag| flag.extract()).collect::<PyResult<_>>()?;
+            Ok(Content::Chunks(vec![Chunk::Flags(flags, None)]))
+        }
         "M" => Ok(Content::Chunks(vec![times(array, &dtype, column)?])),
         // Texts of a fixed width, of variable width, and objects.
         "U" | "T" | "O" => {

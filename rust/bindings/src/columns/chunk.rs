@@ -247,6 +247,8 @@ pub enum Chunk {
     Numbers(Numbers),
     Times(Numbers, TimeUnit),
     Texts(Texts),
+    /// Booleans, and where the first null is.
+    Flags(Vec<bool>, Option<usize>),
     /// Something no column is made of, and its name.
     Other {
         length: usize,
@@ -260,6 +262,7 @@ impl Chunk {
             Self::Nulls(length) | Self::Other { length, .. } => *length,
             Self::Numbers(numbers) | Self::Times(numbers, _) => numbers.len(),
             Self::Texts(texts) => texts.len(),
+            Self::Flags(flags, _) => flags.len(),
         }
     }
 
@@ -270,6 +273,7 @@ impl Chunk {
             Self::Numbers(numbers) => numbers.kind.name(),
             Self::Times(..) => "timestamps",
             Self::Texts(_) => "strings",
+            Self::Flags(..) => "booleans",
             Self::Other { name, .. } => name,
         }
     }

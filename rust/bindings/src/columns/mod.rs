@@ -35,6 +35,7 @@ use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
 use crate::door::TokenEstimate;
+use crate::errors::refused_by_core;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, preview_of};
 use crate::record::{Created, Entry, Record};
@@ -57,6 +58,11 @@ struct Table<'a, 'py> {
     user_id: Option<TextColumn<'a, 'py>>,
     /// Rows whose tokens were estimated; empty for none.
     estimated: Vec<bool>,
+    /// Rows of pinned memories.
+    pinned: Vec<u32>,
+    /// Rows that do not decay, and times as the score sees them; empty for none.
+    evergreen: Vec<bool>,
+    decays_from: Vec<i64>,
 }
 
 impl<'a, 'py> Table<'a, 'py> {
@@ -91,17 +97,30 @@ impl<'a, 'py> Table<'a, 'py> {
             read::check_counts(content, column)?;
             read::counts(content, column)
         });
+        let times = times.transpose()?;
+        let flags = |field| match column(field) {
+            Some((content, column)) => read::flags(content, column),
+            None => Ok(Vec::new()),
+        };
+        let pinned = (0..).zip(flags(Field::Pinned)?).filter(|(_, is_set)| *is_set);
+        let evergreen = flags(Field::Evergreen)?;
+        let decays_from = times.iter().flat_map(|times| times.iter().zip(&evergreen));
+        let decays_from = decays_from.map(|(time, fresh)| if *fresh { NO_TIME } else { *time });
+        let decays_from = decays_from.collect();
         let mut table = Self {
             tier,
             relevance,
             importance,
-            timestamp_us: times.transpose()?,
+            timestamp_us: times,
             tokens,
             access_count: access_count.transpose()?,
             memory_id: texts(Field::MemoryId, false)?,
             text: texts(Field::Text, false)?,
             user_id: texts(Field::UserId, true)?,
             estimated: Vec::new(),
+            pinned: pinned.map(|(row, _)| row).collect(),
+            decays_from,
+            evergreen,
         };
         table.estimate_tokens(estimate)?;
         Ok(table)
@@ -126,7 +145,11 @@ impl<'a, 'py> Table<'a, 'py> {
             tier: &self.tier,
             relevance: self.relevance.numbers(),
             importance: self.importance.numbers(),
-            timestamp_us: self.timestamp_us.as_deref(),
+            timestamp_us: if self.evergreen.is_empty() {
+                self.timestamp_us.as_deref()
+            } else {
+                self.timestamp_us.as_ref().map(|_| &*self.decays_from)
+            },
             tokens: &self.tokens,
         }
     }
@@ -161,6 +184,7 @@ impl<'a, 'py> Table<'a, 'py> {
             timestamp_us,
             relevance: self.relevance.numbers().get(row),
             importance: self.importance.numbers().get(row),
+            evergreen: self.evergreen.get(row).is_some_and(|&evergreen| evergreen),
             estimated: self.estimated.get(row).is_some_and(|&estimated| estimated),
         };
         Ok((entry, original))
@@ -176,14 +200,19 @@ fn created(timestamp_us: i64) -> Created {
 
 /// Decides over columns.
 pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
-    let &Call { ref settings, estimate, level, now_us, .. } = call;
+    let &Call { ref settings, ref limits, estimate, level, now_us, .. } = call;
     let py = columns.py();
     let source = Source::of(columns)?;
     let table = Table::read(&source, estimate)?;
     let (columns, tuning) = (table.columns(), ColumnTuning::default());
-    let ColumnPlan { plan, non_finite, doubts } =
-        gateway::run_over_rows(py, source.rows(), || columns.plan(settings, level, now_us, tuning));
+    let planned = gateway::run_over_rows(py, source.rows(), || {
+        columns.plan_within(settings, limits, &table.pinned, level, now_us, tuning)
+    });
+    // What was refused may be a doubtful value as well; that is the better reason.
+    let doubts = planned.as_ref().map_or(Doubts::ALL, |planned| planned.doubts);
     resolve(&source, doubts)?;
+    let planned = planned.map_err(|error| refused_by_core(py, &error))?;
+    let ColumnPlan { plan, non_finite, .. } = planned;
     py.check_signals()?;
     let described = plan.selected.iter().map(|it| table.describe(py, it.index as usize));
     let (entries, originals) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
@@ -219,6 +248,7 @@ struct Original {
     timestamp_us: i64,
     relevance: f64,
     importance: f64,
+    evergreen: bool,
     estimated: bool,
 }
 
@@ -265,6 +295,8 @@ impl Rows {
         }
         item.relevance.store(original.relevance);
         item.importance.store(original.importance);
+        item.place.set_pinned(selected.pinned);
+        item.place.set_evergreen(original.evergreen);
         item.freshness.store(selected.freshness);
         item.combined.store(selected.combined);
         if original.estimated {

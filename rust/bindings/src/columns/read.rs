@@ -19,6 +19,7 @@ use crate::{datetime, fields};
 
 const NUMBERS: &str = "numbers";
 const INTEGERS: &str = "integers";
+const FLAGS: &str = "booleans";
 const TIMES: &str =
     "timestamps, datetime64 or integers (microseconds since 1970 UTC), unknown ones null";
 const TIME: &str = "a time in the years 1 to 9999, or None";
@@ -144,6 +145,29 @@ pub fn check_counts(content: &Content<'_>, column: Column<'_>) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// True or false.
+pub fn flags(content: &Content<'_>, column: Column<'_>) -> PyResult<Vec<bool>> {
+    let chunks = match content {
+        Content::Objects(values) => return objects(values, column, fields::flag),
+        Content::Chunks(chunks) => chunks,
+    };
+    let mut flags = Vec::with_capacity(content.len());
+    for chunk in chunks {
+        let null = match chunk {
+            Chunk::Flags(_, null) => *null,
+            Chunk::Nulls(length) => (*length > 0).then_some(0),
+            _ => return Err(wrong(column, FLAGS, chunk)),
+        };
+        if let Some(null) = null {
+            return Err(column.bad_row(flags.len() + null, "a value", "null"));
+        }
+        if let Chunk::Flags(values, _) = chunk {
+            flags.extend_from_slice(values);
+        }
+    }
+    Ok(flags)
 }
 
 /// Times in microseconds since 1970 UTC, [`NO_TIME`] where unknown. Where they are borrowed, it

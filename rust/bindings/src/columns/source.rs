@@ -17,7 +17,7 @@ use crate::item::Field;
 const TABLE: &str = "columns";
 
 /// Columns that are read, the two required ones first.
-const READ: [Field; 9] = [
+const READ: [Field; 11] = [
     Field::RelevanceScore,
     Field::TokenCount,
     Field::Text,
@@ -27,6 +27,8 @@ const READ: [Field; 9] = [
     Field::ImportanceScore,
     Field::UserId,
     Field::AccessCount,
+    Field::Pinned,
+    Field::Evergreen,
 ];
 
 /// The values of a column, wherever they are.

@@ -22,7 +22,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
 impl MemoryItem {
     /// Assigns all fields, defaults included, the way Python code would: a subclass that defines
     /// one of the names itself receives it.
-    fn assign_as_seen(&self, item: &Bound<'_, Self>, given: [Given<'_, '_>; 14]) -> PyResult<()> {
+    fn assign_as_seen(&self, item: &Bound<'_, Self>, given: [Given<'_, '_>; 16]) -> PyResult<()> {
         for (field, Given(value)) in Field::ALL.into_iter().zip(given) {
             match value {
                 Some(value) => item.setattr(field.name(), value)?,
@@ -56,7 +56,8 @@ impl MemoryItem {
         memory_id, text, tier, timestamp, user_id = Given(None), metadata = Given(None),
         relevance_score = Given(None), importance_score = Given(None),
         freshness_score = Given(None), combined_score = Given(None), token_count = Given(None),
-        access_count = Given(None), last_accessed = Given(None), promotion_score = Given(None)
+        access_count = Given(None), last_accessed = Given(None), promotion_score = Given(None), *, pinned = Given(None),
+        evergreen = Given(None)
     ))]
     #[expect(clippy::too_many_arguments)]
     fn __init__(
@@ -75,6 +76,8 @@ impl MemoryItem {
         access_count: Given<'_, '_>,
         last_accessed: Given<'_, '_>,
         promotion_score: Given<'_, '_>,
+        pinned: Given<'_, '_>,
+        evergreen: Given<'_, '_>,
     ) -> PyResult<()> {
         let given = [
             memory_id,
@@ -91,6 +94,8 @@ impl MemoryItem {
             access_count,
             last_accessed,
             promotion_score,
+            pinned,
+            evergreen,
         ];
         let own = slf.get();
         own.reset();
@@ -316,5 +321,27 @@ impl MemoryItem {
     #[setter]
     fn set_promotion_score(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.assign(Field::PromotionScore, value)
+    }
+
+    /// Whether the memory is taken before all others.
+    #[getter]
+    fn pinned(&self) -> bool {
+        self.place.load().is_pinned()
+    }
+
+    #[setter]
+    fn set_pinned(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Pinned, value)
+    }
+
+    /// Whether the memory stays fresh whatever its age.
+    #[getter]
+    fn evergreen(&self) -> bool {
+        self.place.load().is_evergreen()
+    }
+
+    #[setter]
+    fn set_evergreen(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Evergreen, value)
     }
 }

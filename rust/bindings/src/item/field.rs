@@ -17,10 +17,12 @@ pub enum Field {
     AccessCount,
     LastAccessed,
     PromotionScore,
+    Pinned,
+    Evergreen,
 }
 
 impl Field {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::MemoryId,
         Self::Text,
         Self::Tier,
@@ -35,6 +37,8 @@ impl Field {
         Self::AccessCount,
         Self::LastAccessed,
         Self::PromotionScore,
+        Self::Pinned,
+        Self::Evergreen,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -53,6 +57,8 @@ impl Field {
             Self::AccessCount => "access_count",
             Self::LastAccessed => "last_accessed",
             Self::PromotionScore => "promotion_score",
+            Self::Pinned => "pinned",
+            Self::Evergreen => "evergreen",
         }
     }
 }

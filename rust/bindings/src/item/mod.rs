@@ -247,6 +247,8 @@ impl MemoryItem {
             Field::FreshnessScore => self.set_number(&self.freshness, field, value)?,
             Field::CombinedScore => self.set_number(&self.combined, field, value)?,
             Field::PromotionScore => self.set_number(&self.promotion, field, value)?,
+            Field::Pinned => self.place.set_pinned(fields::flag(value).map_err(refused)?),
+            Field::Evergreen => self.place.set_evergreen(fields::flag(value).map_err(refused)?),
             Field::TokenCount => self.tokens.set_own(fields::count(value).map_err(refused)?),
             Field::AccessCount => {
                 self.set_accesses(fields::count(value).map_err(refused)?);
@@ -299,6 +301,8 @@ impl MemoryItem {
             Field::TokenCount => self.tokens.load().count().into_py_any(py),
             Field::AccessCount => self.accesses().into_py_any(py),
             Field::LastAccessed => self.last_accessed(py),
+            Field::Pinned => self.place.load().is_pinned().into_py_any(py),
+            Field::Evergreen => self.place.load().is_evergreen().into_py_any(py),
         }
     }
 

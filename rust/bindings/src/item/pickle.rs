@@ -13,8 +13,17 @@ use super::{Field, MemoryItem};
 use crate::counter;
 use crate::errors::ItemValueError;
 
-/// Format of the state; grows when the state changes.
-const FORMAT: u32 = 1;
+/// Format of the state; grows when the state changes. Formats 1 and 2 differ in how many field values
+/// there are: fields that came later keep their defaults.
+const FORMAT: u32 = 2;
+
+fn field_count(format: u32) -> Option<usize> {
+    match format {
+        1 => Some(14),
+        FORMAT => Some(Field::ALL.len()),
+        _ => None,
+    }
+}
 
 /// A new object without `__init__`, then the state.
 pub fn reduce<'py>(item: &Bound<'py, MemoryItem>) -> PyResult<Bound<'py, PyTuple>> {
@@ -92,14 +101,14 @@ pub fn set_state(item: &Bound<'_, MemoryItem>, state: &Bound<'_, PyAny>) -> PyRe
 /// `(format, field values, counter name or None)`.
 fn set_fields(item: &MemoryItem, parts: &Bound<'_, PyTuple>) -> PyResult<()> {
     let format: u32 = parts.get_item(0).and_then(|it| it.extract()).map_err(|_| damaged())?;
-    if format != FORMAT {
-        return Err(ItemValueError::new_err(format!(
-            "the pickled MemoryItem has format {format}; this version reads format {FORMAT}"
-        )));
-    }
+    let count = field_count(format).ok_or_else(|| {
+        ItemValueError::new_err(format!(
+            "the pickled MemoryItem has format {format}; this version reads up to format {FORMAT}"
+        ))
+    })?;
     let (_, values, counter): (u32, Bound<'_, PyTuple>, Option<Bound<'_, PyString>>) =
         parts.extract().map_err(|_| damaged())?;
-    if values.len() != Field::ALL.len() {
+    if values.len() != count {
         return Err(damaged());
     }
     for (field, value) in Field::ALL.into_iter().zip(values.iter_borrowed()) {

@@ -6,11 +6,13 @@
 
 mod ranking;
 
-use crate::budget::tier_budgets;
+use crate::budget::{tier_budgets, tier_budgets_within};
 use crate::complexity::Level;
 use crate::decay::FIRST_US;
-use crate::pack::{Tuning, score_order, select};
-use crate::plan::{Plan, Selected, assemble, count_equal};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::pack::{Tuning, score_order, select, select_within};
+use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, count_equal};
 use crate::score::NonFinite;
 use crate::settings::Settings;
 use crate::tier::Tier;
@@ -77,6 +79,11 @@ pub struct Doubts {
     pub times: bool,
 }
 
+impl Doubts {
+    /// Everything may be wrong.
+    pub const ALL: Self = Self { tiers: true, tokens: true, times: true };
+}
+
 /// A plan over columns.
 #[derive(Clone, Debug)]
 pub struct ColumnPlan {
@@ -123,33 +130,45 @@ impl Columns<'_> {
         now_us: i64,
         tuning: ColumnTuning,
     ) -> ColumnPlan {
+        let plan = self.plan_within(settings, &Limits::NONE, &[], level, now_us, tuning);
+        plan.expect("without limits nothing is refused")
+    }
+
+    /// As [`Self::plan`], within limits, and with the rows `pinned`, ascending and each once. The
+    /// plan is that of [`crate::plan::plan_within`].
+    ///
+    /// # Errors
+    /// As [`crate::plan::plan_within`]; what the columns may not hold was then not looked for.
+    ///
+    /// # Panics
+    /// As [`Self::plan`].
+    pub fn plan_within(
+        &self,
+        settings: &Settings,
+        limits: &Limits,
+        pinned: &[u32],
+        level: Level,
+        now_us: i64,
+        tuning: ColumnTuning,
+    ) -> Result<ColumnPlan, Error> {
         let rows = self.rows();
         assert!(u32::try_from(rows).is_ok(), "at most 2^32 - 1 rows");
         let scores = [self.relevance.length(), self.importance.length()];
         let lengths = [Some(self.tokens.len()), self.timestamp_us.map(<[i64]>::len)];
         assert!(scores.iter().chain(&lengths).all(|it| it.is_none_or(|it| it == rows)));
         let available = Tier::ALL.map(|tier| count_equal(self.tier, tier as u8));
-        let budgets = tier_budgets(settings, level);
         let ranking = ColumnRanking::new(self, settings, now_us);
-        let taken = if rows < tuning.sort_below {
-            self.sorted(&ranking, budgets)
+        let plan = if pinned.is_empty() && *limits == Limits::NONE {
+            self.strict(&ranking, settings, level, available, tuning)
         } else {
-            let taken = select(&ranking, budgets, tuning.search);
-            taken.map(|taken| taken.into_iter().map(|(row, _)| row).collect())
+            let bounds = tier_budgets_within(settings, level, limits)?;
+            let granted = select_within(&ranking, pinned, &bounds, limits, tuning.search)?;
+            let limited = Box::new(Limited { limits: *limits, bounds });
+            let details = |row| self.details(&ranking, row);
+            assemble_within(settings, level, limited, available, granted, pinned, details)
         };
-        let mut tiers = Tier::ALL.into_iter();
-        let taken = taken.map(|taken: Vec<u32>| {
-            let tier = tiers.next().unwrap_or(Tier::Working);
-            let ranking = &ranking;
-            taken.into_iter().map(move |row| {
-                let [relevance, importance, freshness, combined] = ranking.components(row);
-                let tokens = self.tokens[row as usize];
-                Selected { index: row, tier, tokens, relevance, importance, freshness, combined }
-            })
-        });
-        let plan = assemble(settings, level, available, taken);
         let Seen { beyond_reach, token_bits, time_bits, .. } = ranking.seen();
-        ColumnPlan {
+        Ok(ColumnPlan {
             plan,
             non_finite: beyond_reach.then(|| self.non_finite()).flatten(),
             doubts: Doubts {
@@ -157,7 +176,36 @@ impl Columns<'_> {
                 tokens: token_bits > MAX_COUNT,
                 times: time_bits >> YEARS_BITS != 0,
             },
-        }
+        })
+    }
+
+    /// The plan without limits.
+    fn strict(
+        &self,
+        ranking: &ColumnRanking<'_>,
+        settings: &Settings,
+        level: Level,
+        available: [usize; Tier::COUNT],
+        tuning: ColumnTuning,
+    ) -> Plan {
+        let budgets = tier_budgets(settings, level);
+        let taken = if self.rows() < tuning.sort_below {
+            self.sorted(ranking, budgets)
+        } else {
+            let taken = select(ranking, budgets, tuning.search);
+            taken.map(|taken| taken.into_iter().map(|(row, _)| row).collect())
+        };
+        let taken =
+            taken.map(|taken: Vec<u32>| taken.into_iter().map(|row| self.details(ranking, row)));
+        assemble(settings, level, budgets, available, taken)
+    }
+
+    fn details(&self, ranking: &ColumnRanking<'_>, row: u32) -> Selected {
+        let [relevance, importance, freshness, combined] = ranking.components(row);
+        let tier = Tier::from_index(self.tier[row as usize].into()).unwrap_or(Tier::Working);
+        let tokens = self.tokens[row as usize];
+        let pinned = false;
+        Selected { index: row, tier, tokens, relevance, importance, freshness, combined, pinned }
     }
 
     /// Scores everything, sorts everything.

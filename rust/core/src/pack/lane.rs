@@ -195,9 +195,10 @@ impl Lane {
             {
                 self.scored.pop();
                 in_vain = 0;
-                if tokens <= self.rest {
+                if ranking.fits(row, tokens, self.rest) {
                     self.rest -= tokens;
                     self.taken.push((row, f64::from_bits(bits)));
+                    ranking.took(row, tokens);
                     misfits = 0;
                     self.finish_if_full();
                 } else {
@@ -205,19 +206,22 @@ impl Lane {
                 }
             } else if let Some(candidate) = waiting.pop() {
                 let tokens = ranking.tokens(candidate.row());
-                if tokens > self.rest {
-                    misfits += 1;
-                } else {
+                if ranking.fits(candidate.row(), tokens, self.rest) {
                     in_vain += 1;
                     self.scored.push(scored(ranking, candidate, tokens));
+                } else {
+                    misfits += 1;
                 }
             } else {
                 break;
             }
             if misfits > MISFITS {
                 misfits = 0;
-                waiting.retain(|candidate| ranking.tokens(candidate.row()) <= self.rest);
-                self.scored.retain(|&(_, _, tokens)| tokens <= self.rest);
+                let rest = self.rest;
+                waiting.retain(|candidate| {
+                    ranking.fits(candidate.row(), ranking.tokens(candidate.row()), rest)
+                });
+                self.scored.retain(|&(_, Reverse(row), tokens)| ranking.fits(row, tokens, rest));
             }
             if in_vain > patience {
                 in_vain = 0;
@@ -248,7 +252,7 @@ impl Lane {
     fn ask(&mut self, ranking: &impl Ranking, candidates: Vec<Waiting>) {
         let all = candidates.into_iter();
         let with_tokens = all.map(|candidate| (candidate, ranking.tokens(candidate.row())));
-        let fitting = with_tokens.filter(|(_, tokens)| *tokens <= self.rest);
+        let fitting = with_tokens.filter(|(it, tokens)| ranking.fits(it.row(), *tokens, self.rest));
         let scored = fitting.map(|(candidate, tokens)| scored(ranking, candidate, tokens));
         self.scored.extend(scored);
     }

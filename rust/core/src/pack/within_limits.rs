@@ -1,8 +1,8 @@
 //! Pinned candidates first, the score order within each tier's budget, then what is left over for
 //! whatever was left out.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 use super::without_sorting::{NOT_A_CANDIDATE, Ranking, Tuning, select};
 use crate::budget::{Bounds, apportion};
@@ -46,9 +46,10 @@ pub fn select_within(
     let mut taken: [Vec<u32>; Tier::COUNT] = Default::default();
     let mut used = [0u64; Tier::COUNT];
     for &row in pinned {
-        let tier = usize::from(ranking.tier(row));
-        used[tier] = used[tier].saturating_add(ranking.tokens(row));
-        taken[tier].push(row);
+        let Some(tier) = Tier::from_index(ranking.tier(row).into()) else { continue };
+        let used = &mut used[tier.index()];
+        *used = used.saturating_add(ranking.tokens(row));
+        taken[tier.index()].push(row);
     }
     for tier in Tier::ALL {
         let (needed, budget) = (used[tier.index()], bounds.budgets[tier.index()]);
@@ -56,22 +57,37 @@ pub fn select_within(
             return Err(Error::PinnedOverflow { tier, needed, budget });
         }
     }
+    let pinned_of_tier = taken.each_ref().map(Vec::len);
+    if limits.available == Some(0) {
+        return Ok(Granted { taken, budgets: bounds.budgets });
+    }
     let rests = Tier::ALL.map(|tier| bounds.budgets[tier.index()] - used[tier.index()]);
     let strict = select(&Without { ranking, rows: pinned }, rests, tuning);
     for ((taken, used), strict) in taken.iter_mut().zip(&mut used).zip(strict) {
-        // Best first: what lies below the minimum is the end of it.
-        let enough = strict.partition_point(|(_, score)| *score >= limits.minimum_score);
-        taken.extend(strict[..enough].iter().map(|(row, _)| *row));
-        *used += strict[..enough].iter().map(|(row, _)| ranking.tokens(*row)).sum::<u64>();
+        let strict = worthy(strict, limits.minimum_score);
+        *used += strict.iter().map(|row| ranking.tokens(*row)).sum::<u64>();
+        taken.extend(strict);
     }
     let mut budgets = bounds.budgets;
-    if let Some(order) = limits.spill_over {
-        let mut share = Share { bounds, order, minimum: limits.minimum_score, taken, used };
-        share.out(ranking, pinned);
-        Share { taken, used, .. } = share;
+    if limits.spill_over.is_some() {
+        for row in left_over(ranking, &taken, used, bounds, limits, tuning) {
+            let tier = usize::from(ranking.tier(row));
+            used[tier] += ranking.tokens(row);
+            taken[tier].push(row);
+        }
+        // Behind the pinned ones, what was added takes its place in the order of scores.
+        for (taken, pinned) in taken.iter_mut().zip(pinned_of_tier) {
+            taken[pinned..].sort_by_cached_key(|&row| (Reverse(ranking.exact(row).to_bits()), row));
+        }
         budgets = granted(bounds.budgets, used);
     }
     Ok(Granted { taken, budgets })
+}
+
+/// Rows of what was taken, best first, down to the minimum score: what lies below it is the end.
+fn worthy(taken: Vec<(u32, f64)>, minimum_score: f64) -> Vec<u32> {
+    let enough = taken.partition_point(|(_, score)| *score >= minimum_score);
+    taken.into_iter().take(enough).map(|(row, _)| row).collect()
 }
 
 /// Own budgets with what tiers use beyond them moved there from those that have some left.
@@ -82,101 +98,103 @@ fn granted(budgets: [u64; Tier::COUNT], used: [u64; Tier::COUNT]) -> [u64; Tier:
     Tier::ALL.map(|tier| budgets[tier.index()] + over[tier.index()] - given[tier.index()])
 }
 
-/// Budget that tiers left, on its way to what was left out.
-struct Share<'a> {
-    bounds: &'a Bounds,
-    order: SpillOver,
-    minimum: f64,
-    taken: [Vec<u32>; Tier::COUNT],
+/// What the budget that tiers left takes of everything that was left out.
+fn left_over(
+    ranking: &impl Ranking,
+    taken: &[Vec<u32>; Tier::COUNT],
     used: [u64; Tier::COUNT],
+    bounds: &Bounds,
+    limits: &Limits,
+    tuning: Tuning,
+) -> Vec<u32> {
+    let mut rest = bounds.budgets.iter().sum::<u64>() - used.iter().sum::<u64>();
+    let mut out = taken.concat();
+    out.sort_unstable();
+    let without = Without { ranking, rows: &out };
+    let rooms = Tier::ALL.map(|tier| bounds.caps[tier.index()] - used[tier.index()]);
+    let mut left_out = LeftOut { ranking: &without, only: None, rooms: Cell::new(rooms) };
+    let mut added = Vec::new();
+    let steps = match limits.spill_over {
+        Some(SpillOver::ByTier) => &Tier::ALL.map(Some),
+        _ => [None].as_slice(),
+    };
+    for &only in steps {
+        left_out.only = only;
+        let room = only.map_or(rest, |tier| rest.min(rooms[tier.index()]));
+        let [taken, ..] = select(&left_out, [room, 0, 0, 0], tuning);
+        let taken = worthy(taken, limits.minimum_score);
+        rest -= taken.iter().map(|row| ranking.tokens(*row)).sum::<u64>();
+        added.extend(taken);
+    }
+    added
 }
 
-/// Where a tier stands in the order (the first the largest), its score's bits, its row (the smaller
-/// first), its tier, its tokens. Scores are in 0.0..=1.0 and never -0.0.
-type Waiting = (u8, u64, Reverse<u32>, u8, u64);
+/// Candidates of one tier or of all as if they were of one tier, [`Tier::Working`], of which those of
+/// a tier fit while it stays within its cap.
+struct LeftOut<'a, R> {
+    ranking: &'a R,
+    only: Option<Tier>,
+    rooms: Cell<[u64; Tier::COUNT]>,
+}
 
-/// Rows that are looked at together.
-const BLOCK: usize = 1024;
+impl<R: Ranking> LeftOut<'_, R> {
+    fn lane(&self, tier: u8) -> u8 {
+        let is_wanted = self.only.map_or(usize::from(tier) < Tier::COUNT, |it| it as u8 == tier);
+        if is_wanted { Tier::Working as u8 } else { NOT_A_CANDIDATE }
+    }
+}
 
-impl Share<'_> {
-    fn rest(&self) -> u64 {
-        self.bounds.budgets.iter().sum::<u64>() - self.used.iter().sum::<u64>()
+impl<R: Ranking> Ranking for LeftOut<'_, R> {
+    const EXACT_IS_KNOWN: bool = R::EXACT_IS_KNOWN;
+
+    fn rows(&self) -> usize {
+        self.ranking.rows()
     }
 
-    /// What one more candidate of the tier may cost.
-    fn room(&self, tier: usize) -> u64 {
-        self.rest().min(self.bounds.caps[tier] - self.used[tier])
+    fn approximate(&self, start: usize, scores: &mut [f32]) {
+        self.ranking.approximate(start, scores);
     }
 
-    fn out(&mut self, ranking: &impl Ranking, pinned: &[u32]) {
-        let before = self.taken.each_ref().map(Vec::len);
-        let mut waiting = BinaryHeap::from(self.left_out(ranking));
-        let mut misfits = 0;
-        while let Some((_, _, Reverse(row), tier, tokens)) = waiting.pop() {
-            let tier = usize::from(tier);
-            if tokens <= self.room(tier) {
-                self.used[tier] += tokens;
-                self.taken[tier].push(row);
-                misfits = 0;
-            } else {
-                misfits += 1;
-            }
-            // Popping costs more than looking through all: now and then everything that no longer
-            // fits is thrown out, often enough that few misfits are popped, rarely enough that it
-            // costs less than they would.
-            if misfits > waiting.len() / 64 {
-                misfits = 0;
-                let rooms = [0, 1, 2, 3].map(|tier| self.room(tier));
-                waiting.retain(|&(.., tier, tokens)| tokens <= rooms[usize::from(tier)]);
-            }
-        }
-        // Behind the pinned ones, what was added takes its place in the order of scores.
-        for ((taken, before), tier) in self.taken.iter_mut().zip(before).zip(Tier::ALL) {
-            if taken.len() > before {
-                let is_tier = |row: &&u32| ranking.tier(**row) == tier as u8;
-                let first = pinned.iter().filter(is_tier).count();
-                taken[first..]
-                    .sort_by_cached_key(|&row| (Reverse(ranking.exact(row).to_bits()), row));
-            }
+    fn tiers(&self, start: usize, tiers: &mut [u8]) {
+        self.ranking.tiers(start, tiers);
+        for tier in tiers {
+            *tier = self.lane(*tier);
         }
     }
 
-    /// Everything that may be taken yet.
-    fn left_out(&self, ranking: &impl Ranking) -> Vec<Waiting> {
-        let mut taken = self.taken.concat();
-        taken.sort_unstable();
-        let mut taken = taken.into_iter().peekable();
-        let rooms = [0, 1, 2, 3].map(|tier| self.room(tier));
-        let most = rooms.into_iter().max().unwrap_or(0);
-        let mut waiting = Vec::new();
-        let (mut tiers, mut flags) = ([NOT_A_CANDIDATE; BLOCK], [0; BLOCK]);
-        for start in (0..ranking.rows()).step_by(BLOCK) {
-            let length = BLOCK.min(ranking.rows() - start);
-            ranking.may_cost(start, most, &mut flags[..length]);
-            ranking.tiers(start, &mut tiers[..length]);
-            for (offset, &tier) in tiers[..length].iter().enumerate() {
-                #[expect(clippy::cast_possible_truncation)] // select refuses more than 2^32 rows
-                let row = (start + offset) as u32;
-                let is_taken = taken.next_if_eq(&row).is_some();
-                let Some(&room) = rooms.get(usize::from(tier)) else { continue };
-                if is_taken || flags[offset] == 0 {
-                    continue;
-                }
-                let tokens = ranking.tokens(row);
-                if tokens > room {
-                    continue;
-                }
-                let score = ranking.exact(row);
-                if score >= self.minimum {
-                    let place = match self.order {
-                        SpillOver::ByScore => 0,
-                        SpillOver::ByTier => NOT_A_CANDIDATE - tier,
-                    };
-                    waiting.push((place, score.to_bits(), Reverse(row), tier, tokens));
-                }
-            }
-        }
-        waiting
+    fn tier(&self, row: u32) -> u8 {
+        self.lane(self.ranking.tier(row))
+    }
+
+    fn error_bound(&self) -> f64 {
+        self.ranking.error_bound()
+    }
+
+    fn exact(&self, row: u32) -> f64 {
+        self.ranking.exact(row)
+    }
+
+    fn tokens(&self, row: u32) -> u64 {
+        self.ranking.tokens(row)
+    }
+
+    fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]) {
+        self.ranking.may_cost(start, most, flags);
+    }
+
+    fn fits(&self, row: u32, tokens: u64, rest: u64) -> bool {
+        tokens <= rest && tokens <= self.rooms.get()[usize::from(self.ranking.tier(row))]
+    }
+
+    fn took(&self, row: u32, tokens: u64) {
+        let mut rooms = self.rooms.get();
+        rooms[usize::from(self.ranking.tier(row))] -= tokens;
+        self.rooms.set(rooms);
+    }
+
+    fn least_tokens(&self, _lane: Tier) -> u64 {
+        let least = Tier::ALL.map(|tier| self.ranking.least_tokens(tier));
+        self.only.map_or(least.into_iter().min().unwrap_or(0), |tier| least[tier.index()])
     }
 }
 
@@ -229,5 +247,9 @@ impl<R: Ranking> Ranking for Without<'_, R> {
 
     fn least_tokens(&self, tier: Tier) -> u64 {
         self.ranking.least_tokens(tier)
+    }
+
+    fn least_tokens_seen(&self, tier: Tier) -> u64 {
+        self.ranking.least_tokens_seen(tier)
     }
 }

@@ -47,6 +47,15 @@ pub trait Ranking {
     /// surely costs more.
     fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]);
 
+    /// Whether a candidate of that cost can be taken where `rest` is left. What does not fit once never
+    /// fits again.
+    fn fits(&self, _row: u32, tokens: u64, rest: u64) -> bool {
+        tokens <= rest
+    }
+
+    /// Hears of a candidate that was taken, before the next one is asked for.
+    fn took(&self, _row: u32, _tokens: u64) {}
+
     /// No candidate of the tier costs less than this.
     fn least_tokens(&self, _tier: Tier) -> u64 {
         0
@@ -231,7 +240,8 @@ fn collect_fitting(ranking: &impl Ranking, lanes: &mut [Lane; Tier::COUNT], bloc
             let row = row_number(start + offset);
             let Some(lane) = lanes.get_mut(usize::from(ranking.tier(row))) else { return };
             let score = approximate[offset];
-            if (lane.floor()..lane.ceiling()).contains(&score) && ranking.tokens(row) <= lane.rest()
+            if (lane.floor()..lane.ceiling()).contains(&score)
+                && ranking.fits(row, ranking.tokens(row), lane.rest())
             {
                 lane.push(score, row);
             }

@@ -10,7 +10,7 @@ use crate::complexity::Level;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::pack::{Tuning, select, select_within};
-use crate::plan::{Plan, Selected, assemble, assemble_within, plan_within};
+use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, plan_within};
 use crate::promotion::{Ladder, Move, Record, promotion_score, recommend};
 use crate::score::NonFinite;
 use crate::settings::Settings;
@@ -145,7 +145,8 @@ impl Query<'_> {
         } else {
             let bounds = tier_budgets_within(settings, level, &self.limits)?;
             let granted = select_within(&ranking, &pinned, &bounds, &self.limits, self.tuning)?;
-            assemble_within(settings, level, bounds, available, granted, &pinned, details)
+            let limited = Box::new(Limited { limits: self.limits, bounds });
+            assemble_within(settings, level, limited, available, granted, &pinned, details)
         };
         let non_finite = ranking.may_have_non_finite().then(|| non_finite(snapshot, &ranking));
         Ok(PoolPlan { plan, non_finite: non_finite.flatten() })

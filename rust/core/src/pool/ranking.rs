@@ -180,16 +180,21 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
         available
     }
 
+    fn is_candidate(&self, row: u32) -> bool {
+        self.tier(row) != NOT_A_CANDIDATE
+    }
+
     /// Rows of pinned candidates, ascending.
     pub fn pinned(&self) -> Vec<u32> {
         let mut pinned = Vec::new();
         for (number, prepared) in self.prepared.iter().enumerate() {
             let chunk = prepared.chunk;
             if chunk.summary().has_pinned {
+                let first = number * CHUNK;
                 #[expect(clippy::cast_possible_truncation)] // no row has a higher number
-                let rows = (0..chunk.len()).filter(|&at| chunk.is_pinned(at));
-                let rows = rows.map(|at| (number * CHUNK + at) as u32);
-                pinned.extend(rows.filter(|&row| self.tier(row) != NOT_A_CANDIDATE));
+                let rows = first as u32..(first + chunk.len()) as u32;
+                let is_pinned = |row: &u32| chunk.is_pinned(*row as usize % CHUNK);
+                pinned.extend(rows.filter(is_pinned).filter(|&row| self.is_candidate(row)));
             }
         }
         pinned

@@ -1,0 +1,386 @@
+"""A ceiling with reserves, floors, caps, spill-over, a minimum score and pins, as a caller sees them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from memory_budget_allocator import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConfigurationError,
+    MemoryBudgetAllocator,
+    MemoryBudgetError,
+    MemoryItem,
+    MemoryPool,
+    MemoryTier,
+    PinnedOverflowError,
+    WorkspaceConfig,
+    context_window,
+)
+from memory_budget_allocator.errors import ConfigurationTypeError
+from memory_budget_config_loader import MemoryBudgetConfigLoader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
+MEDIUM = "How do I use FastAPI?"
+
+
+def memory(name: str, tier: str, tokens: int, relevance: float = 0.5, **options: Any) -> MemoryItem:
+    return MemoryItem(
+        name,
+        f"text of {name}",
+        MemoryTier(tier),
+        NOW,
+        relevance_score=relevance,
+        token_count=tokens,
+        **options,
+    )
+
+
+def allocator_of(**fields: Any) -> MemoryBudgetAllocator:
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    allocator.register_workspace(WorkspaceConfig("w", **{"max_total_tokens": 1000, **fields}))
+    return allocator
+
+
+def names(allocation: Any) -> list[str]:
+    return [each.memory_id for each in allocation]
+
+
+def test_a_ceiling_of_the_workspace_and_of_the_call() -> None:
+    allocator = allocator_of(max_prompt_tokens=600, reserves={"system": 100, "completion": 100})
+    memories = [memory("a", "working", 100), memory("b", "rag", 90)]
+    allocation = allocator.allocate(MEDIUM, memories, "w", reserves={"completion": 50, "query": "x" * 40})
+    assert allocation.reserved_tokens == {"system": 100, "query": 10, "completion": 50}
+    assert (allocation.max_prompt_tokens, allocation.available_tokens) == (600, 440)
+    assert sum(tier.budget for tier in allocation.tiers.values()) == 440
+    result = allocation.to_dict()
+    assert list(result["budget"])[3:] == ["max_prompt_tokens", "reserved_tokens", "available_tokens"]
+    assert result["budget"].get("available_tokens") == 440
+    json.dumps(result, allow_nan=False)
+    assert allocator.allocation_history[0]["budget"] == result["budget"]
+    wider = allocator.allocate(MEDIUM, memories, "w", max_prompt_tokens=5000)
+    assert [tier.budget for tier in wider.tiers.values()] == [300, 250, 200, 250]
+
+
+def test_without_limits_nothing_is_added() -> None:
+    allocation = allocator_of().allocate(MEDIUM, [memory("a", "working", 100)], "w")
+    assert (allocation.max_prompt_tokens, allocation.available_tokens) == (None, None)
+    assert allocation.reserved_tokens == {}
+    result = allocation.to_dict()
+    assert len(result["budget"]) == 3
+    assert all("own_budget_tokens" not in tier for tier in result["tiers"].values())
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_prompt_tokens": 0}, {"max_prompt_tokens": 9, "reserves": {"system": 9}}]
+)
+def test_nothing_available_selects_nothing(options: Any) -> None:
+    free = MemoryItem("free", "", MemoryTier.WORKING, NOW)
+    allocation = allocator_of().allocate(MEDIUM, [free, memory("a", "rag", 1)], "w", **options)
+    assert len(allocation) == 0
+    assert free.access_count == 0
+
+
+def test_spill_over_shows_what_was_granted() -> None:
+    memories = [memory("a", "working", 290, 0.9), memory("b", "working", 280, 0.8), memory("c", "rag", 10)]
+    strict = allocator_of().allocate(MEDIUM, memories, "w")
+    assert names(strict) == ["a", "c"]
+    shared = allocator_of(spill_over=True).allocate(MEDIUM, memories, "w")
+    assert names(shared) == ["a", "b", "c"]
+    working = shared.tiers[MemoryTier.WORKING]
+    assert (working.own_budget, working.budget, working.used) == (300, 570, 570)
+    assert sum(tier.budget for tier in shared.tiers.values()) == 1000
+    result = shared.to_dict()
+    assert result["tiers"]["working"].get("own_budget_tokens") == 300
+    assert result["tiers"]["working"]["utilization_pct"] == 100.0
+    capped = allocator_of(spill_over=True, tier_caps={"working": 0.5}).allocate(MEDIUM, memories, "w")
+    assert names(capped) == ["a", "c"]
+
+
+def test_pinned_memories_come_first_and_fail_loudly() -> None:
+    allocator = allocator_of(minimum_score=0.9)
+    rule = memory("rule", "working", 280, 0.0, importance_score=0.0, pinned=True)
+    memories = [memory("a", "working", 100, 1.0, importance_score=1.0), rule]
+    assert names(allocator.allocate(MEDIUM, memories, "w", current_time=NOW)) == ["rule"]
+    before = [pickle.dumps(each) for each in memories]
+    rule.token_count = 301
+    before[1] = pickle.dumps(rule)
+    with pytest.raises(
+        PinnedOverflowError, match="working tier need 301 tokens, its budget is 300"
+    ) as caught:
+        allocator.allocate(MEDIUM, memories, "w", current_time=NOW)
+    error = caught.value
+    assert (error.tier, error.needed, error.budget) == (MemoryTier.WORKING, 301, 300)
+    assert isinstance(error, MemoryBudgetError)
+    assert isinstance(error, ValueError)
+    assert [pickle.dumps(each) for each in memories] == before
+    assert len(allocator.allocation_history) == 1
+
+
+def test_evergreen_memories_do_not_age() -> None:
+    allocator = allocator_of()
+    old = NOW - timedelta(days=3000)
+    fresh = MemoryItem("a", "t", MemoryTier.RAG, old, evergreen=True)
+    stale = MemoryItem("b", "t", MemoryTier.RAG, old)
+    for each in (fresh, stale):
+        allocator.calculate_memory_score(each, WorkspaceConfig("x"), NOW)
+    assert fresh.freshness_score == 1.0
+    assert stale.freshness_score < 1e-5
+    result = allocator.allocate_memory_budget("q", [fresh], "w", current_time=NOW)
+    (shown,) = result["tiers"]["rag"]["selected_memories"]
+    assert (shown["freshness_score"], shown["timestamp"]) == (1.0, old.isoformat())
+
+
+def test_flags_of_a_pool_can_change() -> None:
+    pool = MemoryPool.from_items([memory("a", "working", 200, 0.9), memory("b", "working", 200, 0.1)])
+    allocator = allocator_of()
+    assert names(allocator.allocate(MEDIUM, pool, "w")) == ["a"]
+    pool.update("b", pinned=True, evergreen=True)
+    assert (pool["b"].pinned, pool["b"].evergreen, pool["a"].pinned) == (True, True, False)
+    assert names(allocator.allocate(MEDIUM, pool, "w")) == ["b"]
+    # Filters come before pins.
+    assert names(allocator.allocate(MEDIUM, pool, "w", tiers=["rag"])) == []
+    excluded = allocator.allocate(MEDIUM, pool, "w", relevance={"a": 1.0}, missing_relevance="exclude")
+    assert names(excluded) == ["a"]
+    pool.remove("b")
+    assert names(allocator.allocate(MEDIUM, pool, "w")) == ["a"]
+
+
+def test_flags_take_no_bytes_of_a_pool() -> None:
+    sizes = [
+        MemoryPool.from_items(memory(f"m{at}", "rag", 9, **flags) for at in range(300)).nbytes
+        for flags in ({}, {"pinned": True, "evergreen": True})
+    ]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [[False, True], (False, True), np.array([False, True]), [np.bool_(False), np.bool_(True)]],
+    ids=["list", "tuple", "array", "scalars"],
+)
+def test_flags_of_columns(flags: Any) -> None:
+    columns = {
+        "memory_id": ["a", "b"],
+        "relevance_score": [0.9, 0.1],
+        "token_count": [200, 200],
+        "timestamp": [NOW, NOW - timedelta(days=900)],
+    }
+    flagged = columns | {"pinned": flags, "evergreen": flags}
+    for memories in (flagged, MemoryPool.from_columns(flagged)):
+        (found,) = allocator_of().allocate(MEDIUM, memories, "w", current_time=NOW)
+        assert isinstance(found, MemoryItem)
+        assert (found.memory_id, found.pinned, found.evergreen) == ("b", True, True)
+        assert found.freshness_score == 1.0
+        assert found.timestamp == columns["timestamp"][1]
+
+
+def test_flags_of_an_arrow_table() -> None:
+    pa = pytest.importorskip("pyarrow")
+    scores = {"relevance_score": [0.9, 0.1, 0.2], "token_count": [200, 200, 200]}
+    table = pa.table(scores | {"pinned": pa.array([True, False, True])}).slice(1)
+    assert allocator_of().allocate(MEDIUM, table, "w").selected_positions == [1]
+    for flags, message in [
+        (pa.array([True, None, True]), "column pinned, row 1: must be a value, got null"),
+        (pa.array([1, 0, 1]), "column pinned must be booleans, not int64"),
+        (pa.nulls(3), "column pinned, row 0: must be a value, got null"),
+    ]:
+        with pytest.raises((ArgumentTypeError, ValueError), match=message):
+            allocator_of().allocate(MEDIUM, pa.table(scores | {"pinned": flags}), "w")
+
+
+@pytest.mark.parametrize("flags", [[0, 1], [None, True], ["yes", "no"], np.array([0, 1])])
+def test_flags_are_no_numbers(flags: Any) -> None:
+    columns = {"relevance_score": [0.9, 0.1], "token_count": [200, 200], "evergreen": flags}
+    with pytest.raises(TypeError, match="column evergreen"):
+        allocator_of().allocate(MEDIUM, columns, "w")
+    with pytest.raises(TypeError, match="column evergreen"):
+        MemoryPool.from_columns(columns | {"memory_id": ["a", "b"]})
+
+
+def test_an_older_pickle_is_read() -> None:
+    item = memory("a", "rag", 5, pinned=True)
+    make, arguments, (version, values, counter, subclass) = item.__reduce__()  # type: ignore[misc]
+    assert (version, values[14:]) == (2, (True, False))
+    older = make(*arguments)
+    older.__setstate__((1, values[:14], counter, subclass))
+    assert (older.memory_id, older.pinned) == ("a", False)
+    with pytest.raises(ValueError, match="damaged"):
+        make(*arguments).__setstate__((1, values, counter, subclass))
+    config = WorkspaceConfig("w", spill_over=True)
+    state = config.__getstate__()
+    attributes: Any = state["attributes"]
+    for name in ("reserves", "tier_floors", "tier_caps", "minimum_score"):
+        del attributes[name]
+    older_config = WorkspaceConfig.__new__(WorkspaceConfig)
+    older_config.__setstate__(state)
+    assert older_config == config
+
+
+CALLS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"max_prompt_tokens": -1}, ArgumentValueError, "max_prompt_tokens must be an integer from 0"),
+    ({"max_prompt_tokens": 1.5}, ArgumentTypeError, "max_prompt_tokens must be an integer from 0"),
+    ({"max_prompt_tokens": True}, ArgumentTypeError, "max_prompt_tokens must be an integer from 0"),
+    ({"reserves": {"system": 1}}, ArgumentValueError, "there is none: give it as well"),
+    ({"max_prompt_tokens": 9, "reserves": 3}, ArgumentTypeError, "reserves must be a mapping"),
+    (
+        {"max_prompt_tokens": 9, "reserves": {"sytem": 3}},
+        ArgumentValueError,
+        "a key of reserves must be 'system'",
+    ),
+    ({"max_prompt_tokens": 9, "reserves": {1: 3}}, ArgumentTypeError, "a key of reserves must be 'system'"),
+    (
+        {"max_prompt_tokens": 9, "reserves": {"query": -3}},
+        ArgumentValueError,
+        r"reserves\[query\] must be a number",
+    ),
+    (
+        {"max_prompt_tokens": 9, "reserves": {"query": None}},
+        ArgumentTypeError,
+        r"reserves\[query\] must be a number",
+    ),
+    (
+        {"max_prompt_tokens": 9, "reserves": {"query": 8, "system": "x" * 8}},
+        ArgumentValueError,
+        r"the reserves of 10 tokens \(system 2, query 8\) exceed max_prompt_tokens, which is 9",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), CALLS)
+def test_calls_that_cannot_be(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    allocator = allocator_of()
+    item = memory("a", "rag", 1)
+    with pytest.raises(error, match=message):
+        allocator.allocate(MEDIUM, [item], "w", **options)
+    assert (item.access_count, item.combined_score) == (0, 0.0)
+    assert not allocator.allocation_history
+
+
+WORKSPACES: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"max_prompt_tokens": 2**53}, ConfigurationError, "max_prompt_tokens"),
+    ({"max_prompt_tokens": "8k"}, ConfigurationTypeError, "max_prompt_tokens"),
+    ({"max_prompt_tokens": 5, "reserves": {"system": 6}}, ConfigurationError, "the reserves of 6 tokens"),
+    ({"reserves": {"assistant": 6}}, ConfigurationError, "a key of reserves"),
+    ({"reserves": [("system", 6)]}, ConfigurationTypeError, "reserves must be a mapping"),
+    ({"tier_floors": {"attic": 6}}, ConfigurationError, "a key of tier_floors"),
+    ({"tier_floors": {"rag": 1.01}}, ConfigurationError, r"tier_floors\[rag\]"),
+    ({"tier_floors": {"rag": -1}}, ConfigurationError, r"tier_floors\[rag\]"),
+    ({"tier_floors": {"rag": "10%"}}, ConfigurationTypeError, r"tier_floors\[rag\]"),
+    ({"tier_caps": {"rag": float("nan")}}, ConfigurationError, r"tier_caps\[rag\]"),
+    ({"tier_caps": {"rag": True}}, ConfigurationTypeError, r"tier_caps\[rag\]"),
+    ({"tier_caps": None}, ConfigurationTypeError, "tier_caps must be a mapping"),
+    ({"spill_over": "score"}, ConfigurationTypeError, "spill_over must be a bool"),
+    ({"spill_over_order": "rank"}, ConfigurationError, "spill_over_order must be 'score' or 'tier'"),
+    ({"spill_over_order": True}, ConfigurationTypeError, "spill_over_order must be 'score' or 'tier'"),
+    ({"minimum_score": 1.5}, ConfigurationError, "minimum_score must be a number from 0 to 1"),
+    ({"minimum_score": None}, ConfigurationTypeError, "minimum_score"),
+]
+
+
+@pytest.mark.parametrize(("fields", "error", "message"), WORKSPACES)
+def test_workspaces_that_cannot_be(fields: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=f"workspace 'x': {message}"):
+        WorkspaceConfig("x", **fields)
+    allocator = allocator_of()
+    for name, value in fields.items():
+        setattr(allocator.workspace_configs["w"], name, value)
+    if "spill_over_order" in fields:
+        allocator.workspace_configs["w"].spill_over = True
+    if "reserves" in fields:
+        allocator.workspace_configs["w"].max_prompt_tokens = 5
+    with pytest.raises(error, match=message):
+        allocator.allocate(MEDIUM, [memory("a", "rag", 1)], "w")
+
+
+def test_floors_that_cannot_be_kept() -> None:
+    allocator = allocator_of(tier_floors={"working": 200, "rag": 0.25})
+    with pytest.raises(ConfigurationError, match="floors sum to 225 tokens, but only 100 are") as caught:
+        allocator.allocate(MEDIUM, [], "w", max_prompt_tokens=100)
+    assert (caught.value.field, caught.value.value) == ("tier_floors", {"working": 200, "rag": 0.25})
+    allocator = allocator_of(tier_floors={"working": 200}, tier_caps={"working": 0.1})
+    with pytest.raises(
+        ConfigurationError, match="working tier has a floor of 200 tokens above its cap of 100"
+    ):
+        allocator.allocate(MEDIUM, [], "w")
+
+
+FILE = """
+desk:
+  max_prompt_tokens: 4000
+  reserves: {system: 400, history: "what was said", completion: 1000}
+  tier_floors: {project: 200, working: 0.25}
+  tier_caps: {rag: 1.0}
+  spill_over: true
+  spill_over_order: tier
+  minimum_score: 0.2
+project_overrides:
+  desk:
+    open:
+      max_prompt_tokens: null
+      tier_floors: {working: 0}
+"""
+
+
+def test_limits_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    config = MemoryBudgetConfigLoader.load_from_yaml(path)["desk"]
+    assert config == WorkspaceConfig(
+        "desk",
+        max_prompt_tokens=4000,
+        reserves={"system": 400, "history": "what was said", "completion": 1000},
+        tier_floors={"working": 0.25, "project": 200},
+        tier_caps={"rag": 1.0},
+        spill_over=True,
+        spill_over_order="tier",
+        minimum_score=0.2,
+    )
+    assert type(config.tier_caps["rag"]) is float
+    assert type(config.tier_floors["project"]) is int
+    assert WorkspaceConfig.from_dict(config.to_dict()) == config
+    project = MemoryBudgetConfigLoader.load_project_overrides(path)["desk"]["open"]
+    assert (project.max_prompt_tokens, project.tier_floors) == (None, {"project": 200, "working": 0})
+    assert project.reserves == config.reserves
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("max_prompt_tokens: -1", "desk.max_prompt_tokens must be a whole number from 0"),
+        ("max_prompt_tokens: 1e3", "max_prompt_tokens"),
+        ("reserves: {system: 1.5}", "desk.reserves.system must be a whole number of tokens"),
+        ("reserves: {sytem: 1}", "unknown key; the nearest known key is 'system'"),
+        ("tier_floors: {rag: 1.5}", "desk.tier_floors.rag must be a whole number of tokens, or a share"),
+        ("tier_floors: {rag: -2}", "desk.tier_floors.rag must be"),
+        ("tier_caps: {rag: true}", "desk.tier_caps.rag must be"),
+        ("spill_over: yes", "spill_over"),
+        ("spill_over: 1", "desk.spill_over must be true or false"),
+        ("spill_over_order: rank", "desk.spill_over_order must be score or tier"),
+        ("minimum_score: 2", "desk.minimum_score must be a number from 0 to 1"),
+    ],
+)
+def test_files_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text(f"desk:\n  {line}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        MemoryBudgetConfigLoader.load_from_yaml(path)
+    assert "line 2" in str(caught.value)
+
+
+def test_context_windows() -> None:
+    assert context_window("gpt-4o") == context_window("GPT-4o-2024-08-06") == 128_000
+    assert context_window("claude-3-5-sonnet-latest") == 200_000
+    with pytest.raises(ArgumentValueError, match=r"'gpt-4oo' is not listed .*'gpt-4o'"):
+        context_window("gpt-4oo")
+    with pytest.raises(ArgumentTypeError):
+        context_window(8192)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
