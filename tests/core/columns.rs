@@ -6,8 +6,9 @@ use memory_budget_core::candidates::Candidates;
 use memory_budget_core::columns::{ColumnTuning, Columns, Doubts, Numbers};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::{FIRST_US, NO_TIME};
+use memory_budget_core::limits::{Amount, Limits, SpillOver};
 use memory_budget_core::pack::Tuning;
-use memory_budget_core::plan::plan;
+use memory_budget_core::plan::{plan, plan_within};
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -69,7 +70,8 @@ impl Owned {
         }
         let candidates =
             Candidates::new(&tier, &wide_relevance, &wide_importance, &times, &self.tokens);
-        let (expected, scores) = plan(&candidates.unwrap(), settings, Level::Medium, now_us);
+        let candidates = candidates.unwrap();
+        let (expected, scores) = plan(&candidates, settings, Level::Medium, now_us);
         let found = columns.plan(settings, Level::Medium, now_us, tuning);
         assert_eq!(found.plan, expected);
         let bits = |it: &memory_budget_core::plan::Selected| {
@@ -84,6 +86,30 @@ impl Owned {
         let far = |time: &i64| time.wrapping_sub(FIRST_US).cast_unsigned() >= 1 << 58;
         let doubtful = !self.timeless && self.timestamp_us.iter().any(far);
         assert_eq!(found.doubts, Doubts { times: doubtful, ..SURE });
+        let pinned: Vec<u32> = (0..rows as u32).filter(|row| row % 97 == 13).collect();
+        let share = |share| Some(Amount::Share(share));
+        for (available, spill_over) in [
+            (None, SpillOver::ByScore),
+            (Some(0), SpillOver::ByScore),
+            (Some(900), SpillOver::ByTier),
+        ] {
+            let limits = Limits {
+                floors: [None, share(0.2), None, None],
+                caps: [share(0.4), None, None, None],
+                available,
+                spill_over: Some(spill_over),
+                minimum_score: 0.25,
+            };
+            let candidates = candidates.with_pinned(&pinned);
+            let expected = plan_within(&candidates, settings, &limits, Level::Medium, now_us);
+            let found =
+                columns.plan_within(settings, &limits, &pinned, Level::Medium, now_us, tuning);
+            if let Ok(found) = &found {
+                assert_eq!(found.doubts, Doubts { times: doubtful, ..SURE });
+                assert_eq!(found.non_finite, scores.non_finite);
+            }
+            assert_eq!(found.map(|found| found.plan), expected.map(|(plan, _)| plan));
+        }
     }
 }
 

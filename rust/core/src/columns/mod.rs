@@ -162,6 +162,9 @@ impl Columns<'_> {
             self.strict(&ranking, settings, level, available, tuning)
         } else {
             let bounds = tier_budgets_within(settings, level, limits)?;
+            if limits.available == Some(0) {
+                ranking.look_at_all(); // nothing else will
+            }
             let granted = select_within(&ranking, pinned, &bounds, limits, tuning.search)?;
             let limited = Box::new(Limited { limits: *limits, bounds });
             let details = |row| self.details(&ranking, row);
