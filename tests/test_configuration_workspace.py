@@ -59,6 +59,7 @@ FIELDS = [
     "spill_over",
     "spill_over_order",
     "minimum_score",
+    "oversized",
 ]
 
 

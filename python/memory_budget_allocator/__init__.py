@@ -32,6 +32,7 @@ from memory_budget_allocator.errors import (
 from memory_budget_allocator.item_face import MemoryItem
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.options import AllocationOptions
+from memory_budget_allocator.prompt_template import PromptTemplate
 from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
 from memory_budget_allocator.results import (
     AllocationAverages,
@@ -88,6 +89,7 @@ __all__ = [
     "PinnedOverflowError",
     "PoolSnapshot",
     "PromotionResult",
+    "PromptTemplate",
     "QueryComplexity",
     "SelectedMemory",
     "TierAllocation",

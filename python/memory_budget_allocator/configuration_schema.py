@@ -226,6 +226,11 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
         "minimum_score", None, "minimum_score", "number",
         "least combined score that is selected; pinned memories are exempt", minimum=0, maximum=1,
     ),
+    ConfigurationKey(
+        "oversized", None, "oversized", "choice",
+        "whether memories larger than their tier's whole budget are left out, or cut to what others leave",
+        choices=("skip", "truncate"),
+    ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
 

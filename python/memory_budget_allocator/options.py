@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from memory_budget_allocator.levels import MemoryTier
+    from memory_budget_allocator.prompt_template import PromptTemplate
     from memory_budget_allocator.results import ReserveName
 
 __all__ = ["AllocationOptions", "MissingRelevance"]
@@ -38,7 +39,10 @@ class AllocationOptions(TypedDict, total=False):
     """Only memories of these tiers."""
     max_prompt_tokens: int | None
     """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; left out, what the workspace says. The
-    tier budgets are scaled down to what the reserves leave of it. 0 selects nothing."""
+    tier budgets are scaled down to what the reserves leave of it, and so is the selection: the text that
+    `Allocation.render` gives has no more tokens. 0 selects nothing."""
     reserves: Mapping[ReserveName, int | str] | None
     """What of `max_prompt_tokens` is spoken for: tokens, or a text to be counted, for "system", "query",
     "history" and "completion". Each name that is given replaces that of the workspace."""
+    template: PromptTemplate | None
+    """What stands around the memories in `Allocation.render`; None for the default `PromptTemplate`."""

@@ -55,10 +55,12 @@ class LoggedMemory(TypedDict):
     freshness_score: float
     access_count: int
     timestamp: str | None
+    truncated: NotRequired[bool]
+    """There, and true, where only the beginning of the text was taken; tokens and texts are of that."""
 
 
 class SelectedMemory(LoggedMemory):
-    """A selected memory with its full text."""
+    """A selected memory with its text, as far as it was taken."""
 
     text: str
 

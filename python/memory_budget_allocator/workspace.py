@@ -99,6 +99,9 @@ class WorkspaceConfig:
     """Offered first to the best score of all tiers, or to the best of the first tier, then of the next."""
     minimum_score: float = 0.0
     """Least combined score that is selected, 0 to 1. Pinned memories are exempt."""
+    oversized: Literal["skip", "truncate"] = "skip"
+    """What becomes of a memory that is larger than the whole budget of its tier: it is skipped; or, of the
+    best of each tier, the beginning is taken that fits what the others leave, with a mark behind it."""
 
     def __post_init__(self) -> None:
         """Check every field and warn once about what is possible but unusual."""

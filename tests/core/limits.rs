@@ -50,6 +50,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             available,
             spill_over,
             minimum_score,
+            cut_oversized: false,
         })
 }
 

@@ -154,6 +154,7 @@ fn limits() -> impl Strategy<Value = Limits> {
         available,
         spill_over,
         minimum_score,
+        cut_oversized: true,
     });
     prop_oneof![1 => Just(Limits::NONE), 2 => some]
 }
@@ -186,7 +187,8 @@ fn expected(
         .with_pinned(&pinned);
     let (mut plan, scores) =
         plan_within(&columns, query.settings, &query.limits, query.level, query.now_us)?;
-    for selected in &mut plan.selected {
+    let oversized = plan.limited.iter_mut().flat_map(|it| it.oversized.iter_mut().flatten());
+    for selected in plan.selected.iter_mut().chain(oversized) {
         selected.index = candidates[selected.index as usize].0;
     }
     let non_finite = scores

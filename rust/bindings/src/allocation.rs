@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use memory_budget_core::pool::Access;
 use memory_budget_core::tier::Tier;
-use memory_budget_core::token_cell::Counter;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -14,6 +13,7 @@ use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
 use crate::record::Record;
+use crate::rendering::{Messages, Rendering};
 use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.
@@ -34,8 +34,10 @@ pub enum Holder {
 pub struct Allocation {
     pub record: Arc<Record>,
     pub holder: Holder,
-    /// How tokens were counted where no count was given.
-    pub counter: Counter,
+    /// Ranks of the memories of which only the beginning was taken, and those texts.
+    pub cut: Vec<(usize, Py<PyString>)>,
+    /// How its text is made, and how tokens are counted.
+    pub rendering: Rendering,
     /// Components that counted as 0.0: how many, and the id and field of the first.
     pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
 }
@@ -81,9 +83,46 @@ impl Allocation {
         item.freshness.store(selected.freshness);
         item.combined.store(selected.combined);
         if item.tokens.load().count() == 0 {
-            item.tokens.set_counted(selected.tokens, self.counter);
+            let estimate = self.rendering.estimate;
+            let is_cut = self.record.entries[rank].is_cut;
+            let tokens =
+                if is_cut { estimate.count(item.text_length().0) } else { selected.tokens };
+            item.tokens.set_counted(tokens, estimate.counter());
         }
         Ok(item)
+    }
+
+    /// Does something with the texts of the selected memories, as far as they were taken.
+    fn with_texts<R>(&self, py: Python<'_>, work: impl FnOnce(&[Py<PyString>]) -> R) -> R {
+        let mut texts: Vec<_> = match &self.holder {
+            Holder::Items { texts, .. } if self.cut.is_empty() => return work(texts),
+            Holder::Items { texts, .. } => texts.iter().map(|text| text.clone_ref(py)).collect(),
+            Holder::Columns(rows) => rows.texts(py),
+            Holder::Pool(view) => {
+                let rows = self.record.plan.selected.iter().map(|selected| selected.index);
+                let payloads = rows.filter_map(|row| view.rows.payload(row));
+                payloads.map(|payload| payload.text.clone_ref(py)).collect()
+            }
+        };
+        for (rank, text) in &self.cut {
+            texts[*rank] = text.clone_ref(py);
+        }
+        work(&texts)
+    }
+
+    /// The text for the model, with room for `framing` tokens around it.
+    fn text(
+        &self,
+        py: Python<'_>,
+        template: Option<&Bound<'_, PyAny>>,
+        framing: u64,
+    ) -> PyResult<String> {
+        if let Holder::Columns(rows) = &self.holder {
+            rows.require_text()?;
+        }
+        self.with_texts(py, |texts| {
+            self.rendering.render(py, template, framing, &self.record, texts)
+        })
     }
 
     fn everything(&self) -> std::ops::Range<usize> {
@@ -95,16 +134,56 @@ impl Allocation {
 impl Allocation {
     /// The documented result: plain, JSON-serialisable, made anew by every call.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        match &self.holder {
-            Holder::Items { texts, .. } => self.record.result(py, texts),
-            Holder::Columns(rows) => self.record.result(py, &rows.texts(py)),
-            Holder::Pool(view) => {
-                let rows = self.record.plan.selected.iter().map(|selected| selected.index);
-                let payloads = rows.filter_map(|row| view.rows.payload(row));
-                let texts: Vec<_> = payloads.map(|payload| payload.text.clone_ref(py)).collect();
-                self.record.result(py, &texts)
-            }
-        }
+        self.with_texts(py, |texts| self.record.result(py, texts))
+    }
+
+    /// The text for the model: the selected memories in the frames of `template`, of the call's template
+    /// where it is None. "" where nothing was selected. Under a ceiling, memories that do not fit into
+    /// another template than the call's are left out of the text.
+    #[pyo3(signature = (template = None))]
+    fn render(&self, py: Python<'_>, template: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+        self.text(py, template, 0)
+    }
+
+    /// Tokens of `render()`, by the counter of the call.
+    #[getter]
+    fn rendered_tokens(&self, py: Python<'_>) -> PyResult<u64> {
+        self.rendering.tokens(&self.text(py, None, 0)?)
+    }
+
+    /// The text as a message: "openai", "anthropic" or "gemini". Under a ceiling, the message with its
+    /// framing stays under it. No message where nothing was selected.
+    #[pyo3(
+        signature = (format = None, *, role = None, template = None),
+        text_signature = "($self, format='openai', *, role=None, template=None)",
+    )]
+    fn to_messages<'py>(
+        &self,
+        py: Python<'py>,
+        format: Option<&Bound<'_, PyAny>>,
+        role: Option<&Bound<'_, PyAny>>,
+        template: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let messages = Messages::read(format, role)?;
+        let framing = messages.framing(&self.rendering)?;
+        messages.of(py, &self.text(py, template, framing)?)
+    }
+
+    /// A bound on the tokens of `to_messages` with the same arguments, framing included.
+    #[pyo3(
+        signature = (format = None, *, role = None, template = None),
+        text_signature = "($self, format='openai', *, role=None, template=None)",
+    )]
+    fn message_tokens(
+        &self,
+        py: Python<'_>,
+        format: Option<&Bound<'_, PyAny>>,
+        role: Option<&Bound<'_, PyAny>>,
+        template: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let messages = Messages::read(format, role)?;
+        let framing = messages.framing(&self.rendering)?;
+        messages.tokens(&self.rendering, &self.text(py, template, framing)?)
     }
 
     /// The selected memories themselves: by tier, then by score. From columns or a pool: new

@@ -11,6 +11,7 @@ use crate::allocation::Holder;
 use crate::door::TokenEstimate;
 use crate::options::Options;
 use crate::record::Entry;
+use crate::rendering::Rendering;
 
 /// Everything of a call but its memories, read and checked.
 pub struct Call<'py> {
@@ -20,6 +21,7 @@ pub struct Call<'py> {
     pub estimate: TokenEstimate,
     pub now_us: i64,
     pub options: Options<'py>,
+    pub rendering: Rendering,
 }
 
 /// What a door decided and keeps; all effects are written.
@@ -27,6 +29,8 @@ pub struct Outcome {
     pub plan: Plan,
     pub entries: Vec<Entry>,
     pub holder: Holder,
+    /// See [`crate::allocation::Allocation::cut`].
+    pub cut: Vec<(usize, Py<PyString>)>,
     /// See [`crate::allocation::Allocation::non_finite`].
     pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
 }

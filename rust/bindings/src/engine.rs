@@ -17,9 +17,11 @@ use crate::call::Call;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::door::TokenEstimate;
 use crate::journal::Journal;
+use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::record::Record;
 use crate::relevance::Resident;
+use crate::rendering::Rendering;
 use crate::workspace::Configuration;
 use crate::{columns, fields, item_allocation, limits, pool_allocation, workspace};
 
@@ -79,7 +81,9 @@ impl Engine {
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
-        let call = Call { level, settings, limits, estimate, now_us, options };
+        let available = ceiling.as_ref().map(Ceiling::available);
+        let rendering = Rendering::read(&options, available, estimate)?;
+        let call = Call { level, settings, limits, estimate, now_us, options, rendering };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),
@@ -102,7 +106,8 @@ impl Engine {
         Ok(Allocation {
             record,
             holder: outcome.holder,
-            counter: call.estimate.counter(),
+            cut: outcome.cut,
+            rendering: call.rendering,
             non_finite: outcome.non_finite,
         })
     }

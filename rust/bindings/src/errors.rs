@@ -1,6 +1,7 @@
 //! The Python exception tree, and how a refused value is described.
 
 use memory_budget_core::error::Error;
+use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pyo3::{Borrowed, import_exception};
@@ -118,9 +119,28 @@ pub fn refused_by_core(py: Python<'_>, error: &Error) -> PyErr {
     let Error::PinnedOverflow { tier, needed, budget } = error else {
         return ArgumentValueError::new_err(message);
     };
+    pinned_overflow_error(py, message, Some(*tier), *needed, *budget)
+}
+
+/// Pinned memories that fit their tiers, but not the text.
+pub fn pinned_overflow(py: Python<'_>, needed: u64, available: u64) -> PyErr {
+    let message = format!(
+        "pinned memories need {needed} tokens in the rendered text, only {available} are available"
+    );
+    pinned_overflow_error(py, message, None, needed, available)
+}
+
+fn pinned_overflow_error(
+    py: Python<'_>,
+    message: String,
+    tier: Option<Tier>,
+    needed: u64,
+    budget: u64,
+) -> PyErr {
     let build = || {
         let details = PyDict::new(py);
-        details.set_item("tier", vocabulary::tier_member(py, *tier)?)?;
+        let tier = tier.map(|tier| vocabulary::tier_member(py, tier)).transpose()?;
+        details.set_item("tier", tier)?;
         details.set_item("needed", needed)?;
         details.set_item("budget", budget)?;
         py.get_type::<PinnedOverflowError>().call((message,), Some(&details))

@@ -19,6 +19,7 @@ use crate::fields;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, Shown, preview_of};
 use crate::record::{Created, Entry};
+use crate::rendering::Described;
 
 /// Decides over a list of memories and writes the effects back.
 pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
@@ -35,7 +36,19 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         gateway::run(py, memories.len(), || plan_within(&columns, settings, limits, level, now_us));
     let (plan, scores) = planned.map_err(|error| refused_by_core(py, &error))?;
     // Everything a result shows is read before the first write: a failure changes nothing.
-    let (mut entries, texts) = describe(py, &snapshot, &plan)?;
+    let wider = |settings: &_, limits: &_| {
+        plan_within(&columns, settings, limits, level, now_us).map(|(plan, _)| plan)
+    };
+    let described = call.rendering.describe(
+        py,
+        plan,
+        call,
+        wider,
+        |selected| describe(py, &snapshot, selected.index),
+        true,
+        |text| text,
+    )?;
+    let Described { plan, mut entries, kept: texts, cut } = described;
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
     let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, estimate.counter())?;
@@ -56,43 +69,40 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     });
     drop(snapshot);
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Outcome { plan, entries, holder, non_finite })
+    Ok(Outcome { plan, entries, holder, cut, non_finite })
 }
 
-/// Entries of the selected memories, access counts still to come, and their full texts.
+/// The entry of a memory, access count still to come, and its full text.
 fn describe(
     py: Python<'_>,
     snapshot: &Snapshot<'_, '_>,
-    plan: &Plan,
-) -> PyResult<(Vec<Entry>, Vec<Py<PyString>>)> {
-    let mut entries = Vec::with_capacity(plan.selected.len());
-    let mut texts = Vec::with_capacity(plan.selected.len());
-    for selected in &plan.selected {
-        let source = &snapshot.sources[selected.index as usize];
-        let microseconds = snapshot.timestamp_us(selected.index);
-        let created = if microseconds == NO_TIME {
-            Created::Unknown
-        } else if datetime::is_representable(microseconds) {
-            Created::Utc(microseconds)
-        } else {
-            own_isoformat(py, snapshot, source)?
-        };
-        let shown = match source {
-            Source::Own(item) => item.shown(py)?,
-            Source::Foreign(place) => {
-                let foreign = &snapshot.foreign[*place];
-                Shown {
-                    memory_id: fields::plain(&foreign.memory_id)?.unbind(),
-                    text: fields::plain(&foreign.text)?.unbind(),
-                    preview: preview_of(&foreign.text)?.unbind(),
-                }
+    row: u32,
+) -> PyResult<(Entry, Py<PyString>)> {
+    let source = &snapshot.sources[row as usize];
+    let microseconds = snapshot.timestamp_us(row);
+    let created = if microseconds == NO_TIME {
+        Created::Unknown
+    } else if datetime::is_representable(microseconds) {
+        Created::Utc(microseconds)
+    } else {
+        own_isoformat(py, snapshot, source)?
+    };
+    let shown = match source {
+        Source::Own(item) => item.shown(py)?,
+        Source::Foreign(place) => {
+            let foreign = &snapshot.foreign[*place];
+            Shown {
+                memory_id: fields::plain(&foreign.memory_id)?.unbind(),
+                text: fields::plain(&foreign.text)?.unbind(),
+                preview: preview_of(&foreign.text)?.unbind(),
             }
-        };
-        let Shown { memory_id, text, preview } = shown;
-        entries.push(Entry { memory_id: Some(memory_id), preview, created, access_count: 0 });
-        texts.push(text);
-    }
-    Ok((entries, texts))
+        }
+    };
+    let Shown { memory_id, text, preview } = shown;
+    Ok((
+        Entry { memory_id: Some(memory_id), preview, created, access_count: 0, is_cut: false },
+        text,
+    ))
 }
 
 /// For a time that UTC cannot write within the years 1 to 9999: what the datetime itself writes.

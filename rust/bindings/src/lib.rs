@@ -25,8 +25,10 @@ mod pool_allocation;
 mod pool_columns;
 mod pool_row;
 mod promotion;
+mod prompt_template;
 mod record;
 mod relevance;
+mod rendering;
 mod score;
 mod table;
 mod vocabulary;
@@ -53,6 +55,8 @@ mod _core {
     use crate::pool::{MemoryPool, PoolSnapshot};
     #[pymodule_export]
     use crate::promotion::{check_tier_order, evaluate_promotions};
+    #[pymodule_export]
+    use crate::prompt_template::check_template;
     #[pymodule_export]
     use crate::score::calculate_score;
     #[pymodule_export]

@@ -207,9 +207,22 @@ fn shared(config: &Configuration<'_, '_>) -> PyResult<Limits> {
         available: None,
         spill_over: if spills { Some(spill_over_order(config)?) } else { None },
         minimum_score: config.read(intern!(py, "minimum_score"), fields::number)?,
+        cut_oversized: cuts_oversized(config)?,
     };
     limits.check().map_err(|error| refused_by_core(config, &error))?;
     Ok(limits)
+}
+
+fn cuts_oversized(config: &Configuration<'_, '_>) -> PyResult<bool> {
+    const WAYS: &str = "'skip' or 'truncate'";
+    config.read(intern!(config.py(), "oversized"), |way| {
+        let way = way.cast::<PyString>().map_err(|_| Refusal::of_type(WAYS))?;
+        match &*way.to_string_lossy() {
+            "skip" => Ok(false),
+            "truncate" => Ok(true),
+            _ => Err(Refusal::of_value(WAYS)),
+        }
+    })
 }
 
 fn spill_over_order(config: &Configuration<'_, '_>) -> PyResult<SpillOver> {

@@ -46,6 +46,8 @@ options! {
     max_prompt_tokens,
     /// What of it is spoken for.
     reserves,
+    /// What the text is made with.
+    template,
 }
 
 impl<'py> Options<'py> {

@@ -19,6 +19,7 @@ use crate::pool_row::{self, View};
 use crate::promotion::{Recommendations, tiers as tier_list};
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
+use crate::rendering::Described;
 
 /// Decides over the rows of a pool. Of the selected memories alone, accesses and the time of the last
 /// one are written.
@@ -29,23 +30,31 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
     let wanted_tiers = wanted_tiers(options.tiers.as_ref())?;
     let (view, given) = relevance::read(pool, options.relevance.as_ref(), version, missing)?;
     let user = options.user_id.as_ref().map(|user| user_number(&view, user)).transpose()?;
-    let planned = given.with(|relevance| {
-        let query = Query {
-            relevance,
-            user,
-            tiers: wanted_tiers,
-            limits: call.limits,
-            ..Query::new(&call.settings, call.level, now_us)
-        };
-        let rows = &*view.rows;
-        gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
-    });
+    let plan = |settings: &_, limits: &_| {
+        given.with(|relevance| {
+            let query = Query {
+                relevance,
+                user,
+                tiers: wanted_tiers,
+                limits: *limits,
+                ..Query::new(settings, call.level, now_us)
+            };
+            let rows = &*view.rows;
+            gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
+        })
+    };
+    let planned = plan(&call.settings, &call.limits);
     let planned = planned.map_err(|error| refused_by_core(py, &error))?;
-    let plan = planned.plan;
-    let mut entries = Vec::with_capacity(plan.selected.len());
-    for selected in &plan.selected {
-        entries.push(entry(py, &view, selected.index)?);
-    }
+    let described = call.rendering.describe(
+        py,
+        planned.plan,
+        call,
+        |settings, limits| plan(settings, limits).map(|wider| wider.plan),
+        |selected| entry(py, &view, selected.index),
+        true,
+        |text| text,
+    )?;
+    let Described { plan, mut entries, cut, .. } = described;
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
     for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
@@ -61,7 +70,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         let row = u32::try_from(found.first_index).unwrap_or(u32::MAX);
         (found.count, view.id(py, row), found.first_field)
     });
-    Ok(Outcome { plan, entries, holder: Holder::Pool(view), non_finite })
+    Ok(Outcome { plan, entries, holder: Holder::Pool(view), cut, non_finite })
 }
 
 fn missing(value: &Bound<'_, PyAny>) -> PyResult<Missing> {
@@ -96,8 +105,8 @@ fn user_number(view: &View, user: &Bound<'_, PyAny>) -> PyResult<u32> {
     Ok(known.unwrap_or(u32::MAX))
 }
 
-/// What the record shows of a row, access count still to come.
-fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
+/// What the record shows of a row, access count still to come, and its text.
+fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<(Entry, Py<PyString>)> {
     let row = view.rows.row(number);
     let (Some(payload), Some(row)) = (view.rows.payload(number), row) else {
         unreachable!("a hole is never selected")
@@ -116,7 +125,9 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<Entry> {
         }
     };
     let memory_id = Some(payload.memory_id.clone_ref(py));
-    Ok(Entry { memory_id, preview: preview.unbind(), created, access_count: 0 })
+    let entry =
+        Entry { memory_id, preview: preview.unbind(), created, access_count: 0, is_cut: false };
+    Ok((entry, payload.text.clone_ref(py)))
 }
 
 /// Scores the memories of a pool, computes and writes their promotion scores, and recommends moves.

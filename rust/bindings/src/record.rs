@@ -36,6 +36,8 @@ pub struct Entry {
     pub preview: Py<PyString>,
     pub created: Created,
     pub access_count: u64,
+    /// Whether only the beginning of the text was taken.
+    pub is_cut: bool,
 }
 
 /// One allocation, without full texts.
@@ -196,6 +198,9 @@ impl Record {
                 memory.set_item(timestamp, datetime::isoformat(*microseconds))?;
             }
             Created::Own(text) => memory.set_item(timestamp, text)?,
+        }
+        if entry.is_cut {
+            memory.set_item(intern!(py, "truncated"), true)?;
         }
         Ok(memory)
     }

@@ -12,6 +12,7 @@
 //!   [`limits`] where a call has any;
 //! * [`decay`] and [`score`] rate every candidate;
 //! * [`pack`] decides, tier by tier, what is taken;
+//! * [`render`] makes the text for the model of what was taken, under a ceiling if there is one;
 //! * [`promotion`] recommends which memories should change tier;
 //! * [`memory`] holds the numbers that threads share, [`pool`] many memories as columns;
 //! * [`journal`] keeps what happened and [`statistics`] sums it up.
@@ -38,6 +39,7 @@ pub mod place;
 pub mod plan;
 pub mod pool;
 pub mod promotion;
+pub mod render;
 pub mod rounding;
 pub mod score;
 pub mod settings;

@@ -62,6 +62,9 @@ pub struct Limits {
     pub spill_over: Option<SpillOver>,
     /// Least combined score that is taken, 0.0..=1.0. Pinned candidates are exempt.
     pub minimum_score: f64,
+    /// Whether the best candidate of each tier that is larger than the tier's whole budget is looked
+    /// for, to be cut to what the tier leaves.
+    pub cut_oversized: bool,
 }
 
 const TOKENS: &str = "0 to 9007199254740991 tokens";
@@ -79,6 +82,7 @@ impl Limits {
         available: None,
         spill_over: None,
         minimum_score: 0.0,
+        cut_oversized: false,
     };
 
     /// Refuses what cannot be.

@@ -7,7 +7,7 @@ use crate::candidates::Candidates;
 use crate::complexity::Level;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::pack::{Granted, Ranking, Tuning, score_order, select, select_within};
+use crate::pack::{Granted, Ranking, Tuning, best_oversized, score_order, select, select_within};
 use crate::rounding::round_decimals;
 use crate::score::{Scores, finite_or_zero};
 use crate::settings::Settings;
@@ -91,6 +91,9 @@ pub struct Limited {
     pub limits: Limits,
     /// In tokens. The budgets are those before spill-over.
     pub bounds: Bounds,
+    /// Per tier the best that is too large for it, where that was asked for. Not selected, but for
+    /// what of it can be cut to fit.
+    pub oversized: [Option<Selected>; Tier::COUNT],
 }
 
 impl Plan {
@@ -98,6 +101,23 @@ impl Plan {
     #[must_use]
     pub fn total_tokens(&self) -> u64 {
         self.tiers.iter().map(|tier| tier.used).sum()
+    }
+
+    /// The plan with another selection of the same candidates, given by tier.
+    #[must_use]
+    pub fn with_selection(mut self, selected: Vec<Selected>) -> Self {
+        let mut start = 0;
+        for (tier, plan) in Tier::ALL.into_iter().zip(&mut self.tiers) {
+            let members = selected[start..].iter().take_while(|selected| selected.tier == tier);
+            let (count, used) =
+                members.fold((0, 0), |(count, used), selected| (count + 1, used + selected.tokens));
+            plan.used = used;
+            plan.range = start..start + count;
+            start += count;
+        }
+        debug_assert_eq!(start, selected.len(), "the selection is given by tier");
+        self.selected = selected;
+        self
     }
 
     /// What the statistics count of this plan, made in that many nanoseconds.
@@ -170,10 +190,25 @@ pub fn plan_within(
     let pinned = candidates.pinned();
     let granted = select_within(&ranked, pinned, &bounds, limits, Tuning::default())?;
     let details = |row| details(candidates, &scores, row);
-    let limited = Box::new(Limited { limits: *limits, bounds });
+    let oversized = oversized(&ranked, &bounds, limits, &granted, details);
+    let limited = Box::new(Limited { limits: *limits, bounds, oversized });
     let available = ranked.available();
     let plan = assemble_within(settings, level, limited, available, granted, pinned, details);
     Ok((plan, scores))
+}
+
+/// What [`Limited::oversized`] holds.
+pub(crate) fn oversized(
+    ranking: &impl Ranking,
+    bounds: &Bounds,
+    limits: &Limits,
+    granted: &Granted,
+    details: impl Fn(u32) -> Selected,
+) -> [Option<Selected>; Tier::COUNT] {
+    if !limits.cut_oversized {
+        return [None; Tier::COUNT];
+    }
+    best_oversized(ranking, bounds, limits, granted).map(|row| row.map(&details))
 }
 
 fn details(candidates: &Candidates<'_>, scores: &Scores, row: u32) -> Selected {

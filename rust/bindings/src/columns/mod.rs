@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use memory_budget_core::columns::{ColumnPlan, ColumnTuning, Columns, Doubts};
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
+use memory_budget_core::plan::Selected;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::Counter;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -35,10 +36,11 @@ use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
 use crate::door::TokenEstimate;
-use crate::errors::refused_by_core;
+use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::gateway;
 use crate::item::{Field, MemoryItem, preview_of};
 use crate::record::{Created, Entry, Record};
+use crate::rendering::Described;
 use fault::Column;
 use read::Floats;
 pub use source::are_columns;
@@ -159,7 +161,8 @@ impl<'a, 'py> Table<'a, 'py> {
         self.memory_id.as_ref().map_or(Ok(None), |ids| ids.get(py, row))
     }
 
-    fn describe(&self, py: Python<'py>, row: usize) -> PyResult<(Entry, Original)> {
+    fn describe(&self, py: Python<'py>, selected: &Selected) -> PyResult<(Entry, Original)> {
+        let row = selected.index as usize;
         let text = match &self.text {
             Some(texts) => texts.get(py, row)?,
             None => None,
@@ -177,11 +180,13 @@ impl<'a, 'py> Table<'a, 'py> {
             preview: preview.unbind(),
             created: created(timestamp_us),
             access_count: (accesses + 1).min(MAX_COUNT),
+            is_cut: false,
         };
         let original = Original {
             text: text.unbind(),
             user_id,
             timestamp_us,
+            tokens: selected.tokens,
             relevance: self.relevance.numbers().get(row),
             importance: self.importance.numbers().get(row),
             evergreen: self.evergreen.get(row).is_some_and(|&evergreen| evergreen),
@@ -214,8 +219,22 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
     let planned = planned.map_err(|error| refused_by_core(py, &error))?;
     let ColumnPlan { plan, non_finite, .. } = planned;
     py.check_signals()?;
-    let described = plan.selected.iter().map(|it| table.describe(py, it.index as usize));
-    let (entries, originals) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
+    let has_text = table.text.is_some();
+    let wider = |settings: &_, limits: &_| {
+        columns
+            .plan_within(settings, limits, &table.pinned, level, now_us, tuning)
+            .map(|planned| planned.plan)
+    };
+    let described = call.rendering.describe(
+        py,
+        plan,
+        call,
+        wider,
+        |selected| table.describe(py, selected),
+        has_text,
+        |original| &original.text,
+    )?;
+    let Described { plan, entries, kept: originals, cut } = described;
     let non_finite = match non_finite {
         Some(found) => {
             let number = || PyString::new(py, &found.first_index.to_string());
@@ -225,8 +244,9 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         None => None,
     };
     let has_ids = table.memory_id.is_some();
-    let holder = Holder::Columns(Rows { originals, has_ids, counter: estimate.counter() });
-    Ok(Outcome { plan, entries, holder, non_finite })
+    let rows = Rows { originals, has_ids, has_text, counter: estimate.counter() };
+    let holder = Holder::Columns(rows);
+    Ok(Outcome { plan, entries, holder, cut, non_finite })
 }
 
 /// Looks closely at what the pass over the columns found doubtful. Nothing has been written.
@@ -246,6 +266,7 @@ struct Original {
     text: Py<PyString>,
     user_id: Option<Py<PyString>>,
     timestamp_us: i64,
+    tokens: u64,
     relevance: f64,
     importance: f64,
     evergreen: bool,
@@ -257,10 +278,20 @@ pub struct Rows {
     originals: Vec<Original>,
     /// Whether the columns had ids.
     pub has_ids: bool,
+    has_text: bool,
     counter: Counter,
 }
 
+/// Without texts there is nothing to make a prompt of.
+fn without_text() -> PyErr {
+    ArgumentValueError::new_err("the columns have no text, so there is nothing to render")
+}
+
 impl Rows {
+    pub fn require_text(&self) -> PyResult<()> {
+        if self.has_text { Ok(()) } else { Err(without_text()) }
+    }
+
     pub fn texts(&self, py: Python<'_>) -> Vec<Py<PyString>> {
         self.originals.iter().map(|original| original.text.clone_ref(py)).collect()
     }
@@ -300,9 +331,9 @@ impl Rows {
         item.freshness.store(selected.freshness);
         item.combined.store(selected.combined);
         if original.estimated {
-            item.tokens.set_counted(selected.tokens, self.counter);
+            item.tokens.set_counted(original.tokens, self.counter);
         } else {
-            item.tokens.set_own(selected.tokens);
+            item.tokens.set_own(original.tokens);
         }
         item.set_accesses(entry.access_count);
         item.set_last_access(LastAccess::written(record.now_us));

@@ -12,7 +12,7 @@ use crate::decay::FIRST_US;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::pack::{Tuning, score_order, select, select_within};
-use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, count_equal};
+use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, count_equal, oversized};
 use crate::score::NonFinite;
 use crate::settings::Settings;
 use crate::tier::Tier;
@@ -166,8 +166,9 @@ impl Columns<'_> {
                 ranking.look_at_all(); // nothing else will
             }
             let granted = select_within(&ranking, pinned, &bounds, limits, tuning.search)?;
-            let limited = Box::new(Limited { limits: *limits, bounds });
             let details = |row| self.details(&ranking, row);
+            let oversized = oversized(&ranking, &bounds, limits, &granted, details);
+            let limited = Box::new(Limited { limits: *limits, bounds, oversized });
             assemble_within(settings, level, limited, available, granted, pinned, details)
         };
         let Seen { beyond_reach, token_bits, time_bits, .. } = ranking.seen();

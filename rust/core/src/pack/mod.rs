@@ -5,10 +5,12 @@
 //! limits ask for.
 
 mod lane;
+mod oversized;
 mod score_order;
 mod within_limits;
 mod without_sorting;
 
+pub use oversized::best_oversized;
 pub use score_order::{Packed, score_order};
 pub use within_limits::{Granted, select_within};
 pub use without_sorting::{NOT_A_CANDIDATE, Ranking, Tuning, select};

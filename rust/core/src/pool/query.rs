@@ -10,7 +10,7 @@ use crate::complexity::Level;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::pack::{Tuning, select, select_within};
-use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, plan_within};
+use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, oversized, plan_within};
 use crate::promotion::{Ladder, Move, Record, promotion_score, recommend};
 use crate::score::NonFinite;
 use crate::settings::Settings;
@@ -145,7 +145,8 @@ impl Query<'_> {
         } else {
             let bounds = tier_budgets_within(settings, level, &self.limits)?;
             let granted = select_within(&ranking, &pinned, &bounds, &self.limits, self.tuning)?;
-            let limited = Box::new(Limited { limits: self.limits, bounds });
+            let oversized = oversized(&ranking, &bounds, &self.limits, &granted, details);
+            let limited = Box::new(Limited { limits: self.limits, bounds, oversized });
             assemble_within(settings, level, limited, available, granted, &pinned, details)
         };
         let non_finite = ranking.may_have_non_finite().then(|| non_finite(snapshot, &ranking));
@@ -183,7 +184,8 @@ impl Query<'_> {
             .with_pinned(&pinned);
         let (mut plan, scores) =
             plan_within(&candidates, self.settings, &self.limits, self.level, self.now_us)?;
-        for selected in &mut plan.selected {
+        let oversized = plan.limited.iter_mut().flat_map(|it| it.oversized.iter_mut().flatten());
+        for selected in plan.selected.iter_mut().chain(oversized) {
             selected.index = numbers[selected.index as usize];
         }
         let mut non_finite = scores.non_finite;

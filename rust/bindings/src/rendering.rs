@@ -1,0 +1,377 @@
+//! From an allocation to the text for the model, and the ceiling on it.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::error::Error;
+use memory_budget_core::limits::Limits;
+use memory_budget_core::plan::{Plan, Selected};
+use memory_budget_core::render::fit::{self, Bounds, Claim, Hold};
+use memory_budget_core::render::truncate::{MARK, truncate};
+use memory_budget_core::render::{Framed, Memory, MessageFormat, Prompt, Template};
+use memory_budget_core::settings::Settings;
+use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use crate::call::Call;
+use crate::datetime;
+use crate::door::TokenEstimate;
+use crate::errors::{
+    ArgumentTypeError, ArgumentValueError, Refusal, pinned_overflow, shown_with_type,
+};
+use crate::item::preview_of;
+use crate::options::Options;
+use crate::prompt_template;
+use crate::record::{Created, Entry, Record};
+
+/// How the text of one call is made, counted and bounded.
+pub struct Rendering {
+    /// None for the default.
+    template: Option<Template>,
+    /// The most tokens of the whole text; None for any number.
+    ceiling: Option<u64>,
+    pub estimate: TokenEstimate,
+}
+
+impl Rendering {
+    /// `ceiling` is what the call leaves for the text.
+    pub fn read(
+        options: &Options<'_>,
+        ceiling: Option<u64>,
+        estimate: TokenEstimate,
+    ) -> PyResult<Self> {
+        let template = options.template.as_ref().map(prompt_template::argument).transpose()?;
+        Ok(Self { template, ceiling, estimate })
+    }
+
+    fn template(&self) -> &Template {
+        self.template.as_ref().unwrap_or_else(|| prompt_template::default_template())
+    }
+
+    /// Tokens of a text by the counter of the call.
+    #[expect(clippy::unnecessary_wraps)] // a counter may be the caller's own code, which may fail
+    fn count(&self, text: &str) -> PyResult<u64> {
+        Ok(self.estimate.count(text.chars().count() as u64))
+    }
+}
+
+/// The selected memories of a plan as they are shown, and what else their door keeps of each.
+pub struct Described<T> {
+    pub plan: Plan,
+    pub entries: Vec<Entry>,
+    pub kept: Vec<T>,
+    /// Ranks in the plan of memories of which only the beginning was taken, and those texts.
+    pub cut: Vec<(usize, Py<PyString>)>,
+}
+
+/// A memory that was too large for its tier, as far as the tier had room for it.
+struct Cut<T> {
+    selected: Selected,
+    entry: Entry,
+    kept: T,
+    text: Py<PyString>,
+}
+
+impl Rendering {
+    /// Describes what was selected, and what of oversized memories can be cut to fit. Under a ceiling,
+    /// decides first what of it stays: `wider` plans with other settings and limits and gives those who
+    /// move up when others must leave. Columns without texts have no text to stay under it: there, what
+    /// the budgets allow is all.
+    #[expect(clippy::too_many_arguments)] // three are the door's own ways to do things
+    pub fn describe<T>(
+        &self,
+        py: Python<'_>,
+        plan: Plan,
+        call: &Call<'_>,
+        wider: impl FnOnce(&Settings, &Limits) -> Result<Plan, Error>,
+        mut describe: impl FnMut(&Selected) -> PyResult<(Entry, T)>,
+        has_text: bool,
+        text: impl Fn(&T) -> &Py<PyString>,
+    ) -> PyResult<Described<T>> {
+        let mut cuts = self.cuts(py, &plan, &mut describe, &text)?;
+        let renders = self.ceiling.is_some() && has_text;
+        if !renders && cuts.is_empty() {
+            let described = plan.selected.iter().map(describe);
+            let (entries, kept) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
+            return Ok(Described { plan, entries, kept, cut: Vec::new() });
+        }
+        let mut candidates = plan.selected.clone();
+        add(&mut candidates, cuts.iter().map(|cut| cut.selected));
+        if renders && let Ok(wider) = wider_plan(call, wider) {
+            // Who would move up is a bonus: what wider limits refuse is no error of this call.
+            add(&mut candidates, wider.selected);
+        }
+        let mut described = Vec::with_capacity(candidates.len());
+        for candidate in &candidates {
+            let cut = cuts.iter().position(|cut| cut.selected.index == candidate.index);
+            if let Some(Cut { entry, kept, text, .. }) = cut.map(|cut| cuts.swap_remove(cut)) {
+                described.push(Some((entry, kept, Some(text))));
+            } else {
+                let (entry, kept) = describe(candidate)?;
+                described.push(Some((entry, kept, None)));
+            }
+        }
+        let mut rows: Vec<_> = (0..candidates.len()).collect();
+        if let Some(ceiling) = self.ceiling {
+            let mut framed = Vec::with_capacity(candidates.len());
+            for (candidate, described) in candidates.iter().zip(described.iter().flatten()) {
+                let (entry, kept, cut) = described;
+                let text = cut.as_ref().unwrap_or_else(|| text(kept)).bind(py);
+                framed.push(frame(self.template(), candidate, entry, text)?);
+            }
+            let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
+            let (bounds, claims) = (Bounds { ceiling, budgets }, claims(&candidates, &plan));
+            rows = self.fit(py, self.template(), &framed, &claims, &bounds)?.order;
+            rows.sort_unstable();
+        }
+        let plan = plan.with_selection(rows.iter().map(|&row| candidates[row]).collect());
+        let (mut entries, mut all_kept, mut cut) = (Vec::new(), Vec::new(), Vec::new());
+        for (entry, kept, text) in rows.iter().filter_map(|&row| described[row].take()) {
+            cut.extend(text.map(|text| (entries.len(), text)));
+            entries.push(entry);
+            all_kept.push(kept);
+        }
+        Ok(Described { plan, entries, kept: all_kept, cut })
+    }
+
+    /// The oversized memories of a plan, each cut to what its tier has left.
+    fn cuts<T>(
+        &self,
+        py: Python<'_>,
+        plan: &Plan,
+        describe: &mut impl FnMut(&Selected) -> PyResult<(Entry, T)>,
+        text: &impl Fn(&T) -> &Py<PyString>,
+    ) -> PyResult<Vec<Cut<T>>> {
+        let mut cuts = Vec::new();
+        for selected in plan.limited.iter().flat_map(|limited| limited.oversized.iter().flatten()) {
+            let tier = &plan.tiers[selected.tier.index()];
+            let (mut entry, kept) = describe(selected)?;
+            let whole = readable(text(&kept).bind(py))?.into_owned();
+            let rest = tier.budget - tier.used;
+            let Some(cut) = truncate(&whole, rest, MARK, |text| self.count(text))? else {
+                continue;
+            };
+            let text = PyString::new(py, &cut.text);
+            entry.preview = preview_of(&text)?.unbind();
+            entry.is_cut = true;
+            let selected = Selected { tokens: cut.tokens, ..*selected };
+            cuts.push(Cut { selected, entry, kept, text: text.unbind() });
+        }
+        Ok(cuts)
+    }
+
+    fn fit(
+        &self,
+        py: Python<'_>,
+        template: &Template,
+        framed: &[Framed],
+        claims: &[Claim],
+        bounds: &Bounds,
+    ) -> PyResult<Prompt> {
+        let fitted = fit::fit(template, framed, claims, bounds, |text| self.count(text))?;
+        if fitted.tokens > bounds.ceiling {
+            return Err(pinned_overflow(py, fitted.tokens, bounds.ceiling));
+        }
+        Ok(fitted.prompt)
+    }
+
+    /// The text of a plan. With a ceiling, less `framing`, it keeps what fits.
+    pub fn render(
+        &self,
+        py: Python<'_>,
+        template: Option<&Bound<'_, PyAny>>,
+        framing: u64,
+        record: &Record,
+        texts: &[Py<PyString>],
+    ) -> PyResult<String> {
+        let given = template.map(prompt_template::argument).transpose()?;
+        let template = given.as_ref().unwrap_or_else(|| self.template());
+        let shown = record.plan.selected.iter().zip(&record.entries).zip(texts);
+        let frame = |((selected, entry), text): ((_, _), &Py<PyString>)| {
+            frame(template, selected, entry, text.bind(py))
+        };
+        let framed = shown.map(frame).collect::<PyResult<Vec<_>>>()?;
+        let Some(ceiling) = self.ceiling else {
+            return Ok(template.assemble(&framed, (0..framed.len()).collect()).text);
+        };
+        let ceiling = ceiling.saturating_sub(framing);
+        let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
+        let claims = claims(&record.plan.selected, &record.plan);
+        Ok(self.fit(py, template, &framed, &claims, &bounds)?.text)
+    }
+
+    /// Tokens of a text that [`Rendering::render`] gave.
+    pub fn tokens(&self, text: &str) -> PyResult<u64> {
+        if text.is_empty() { Ok(0) } else { self.count(text) }
+    }
+}
+
+/// What the same call would select with twice the tokens.
+fn wider_plan(
+    call: &Call<'_>,
+    plan: impl FnOnce(&Settings, &Limits) -> Result<Plan, Error>,
+) -> Result<Plan, Error> {
+    let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
+    let max_total_tokens = doubled(call.settings.max_total_tokens);
+    let settings = Settings { max_total_tokens, ..call.settings.clone() };
+    let available = call.limits.available.map(doubled);
+    plan(&settings, &Limits { available, cut_oversized: false, ..call.limits })
+}
+
+/// Adds those who are not there yet, and keeps the order of a plan: by tier; in a tier what is pinned in
+/// input order, then by score.
+fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>) {
+    candidates.extend(more);
+    candidates.sort_by(|a, b| {
+        let by_score = || b.combined.partial_cmp(&a.combined).unwrap_or(Ordering::Equal);
+        let by_rank = if a.pinned && b.pinned { Ordering::Equal } else { by_score() };
+        a.tier.cmp(&b.tier).then(b.pinned.cmp(&a.pinned)).then(by_rank).then(a.index.cmp(&b.index))
+    });
+    candidates.dedup_by_key(|candidate| candidate.index);
+}
+
+/// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
+/// its floor. Others are not, so that a ceiling that is wide enough changes nothing.
+fn claims(candidates: &[Selected], plan: &Plan) -> Vec<Claim> {
+    let mut floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
+    let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
+    let claim = |candidate: &Selected| {
+        let floor = &mut floors[candidate.tier.index()];
+        let hold = match floor.checked_sub(candidate.tokens) {
+            rest if candidate.pinned => {
+                *floor = rest.unwrap_or(0);
+                Hold::Pinned
+            }
+            Some(rest) if *floor > 0 && in_plan.contains(&candidate.index) => {
+                *floor = rest;
+                Hold::Floor
+            }
+            _ => Hold::Free,
+        };
+        Claim { tokens: candidate.tokens, hold }
+    };
+    candidates.iter().map(claim).collect()
+}
+
+/// A selected memory in its frame.
+fn frame(
+    template: &Template,
+    selected: &Selected,
+    entry: &Entry,
+    text: &Bound<'_, PyString>,
+) -> PyResult<Framed> {
+    let py = text.py();
+    let timestamp = match &entry.created {
+        Created::Unknown => Cow::Borrowed(""),
+        Created::Utc(microseconds) => Cow::Owned(datetime::isoformat(*microseconds)),
+        Created::Own(text) => Cow::Owned(readable(text.bind(py))?.into_owned()),
+    };
+    let timestamp_us = match &entry.created {
+        Created::Utc(microseconds) => *microseconds,
+        Created::Unknown | Created::Own(_) => NO_TIME,
+    };
+    let id = match &entry.memory_id {
+        Some(id) => readable(id.bind(py))?,
+        None => Cow::Owned(selected.index.to_string()),
+    };
+    let memory = Memory {
+        id: &id,
+        text: &readable(text)?,
+        tier: selected.tier,
+        score: selected.combined,
+        timestamp: &timestamp,
+        tokens: selected.tokens,
+    };
+    Ok(Framed::new(template, &memory, timestamp_us))
+}
+
+/// A text that can be encoded: U+FFFD for lone surrogates.
+fn readable<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
+    if let Ok(text) = text.to_cow() {
+        return Ok(text);
+    }
+    let units = text.call_method1(intern!(text.py(), "encode"), ("utf-16-le", "surrogatepass"))?;
+    let bytes = units.cast_into::<PyBytes>()?;
+    let units: Vec<u16> = bytes
+        .as_bytes()
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
+    Ok(Cow::Owned(String::from_utf16_lossy(&units)))
+}
+
+fn message_format(value: &Bound<'_, PyAny>) -> PyResult<MessageFormat> {
+    const FORMATS: &str = "'openai', 'anthropic' or 'gemini'";
+    let refused = |refusal: Refusal| refusal.for_argument(value.py(), "format", value);
+    let name = value.cast::<PyString>().map_err(|_| refused(Refusal::of_type(FORMATS)))?;
+    let format = MessageFormat::from_name(&name.to_string_lossy());
+    format.ok_or_else(|| refused(Refusal::of_value(FORMATS)))
+}
+
+/// A message format and a role in it.
+pub struct Messages {
+    format: MessageFormat,
+    role: &'static str,
+}
+
+impl Messages {
+    pub fn read(
+        format: Option<&Bound<'_, PyAny>>,
+        role: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let format = format.map_or(Ok(MessageFormat::OpenAi), message_format)?;
+        let Some(role) = role else { return Ok(Self { format, role: format.roles()[0] }) };
+        let (got, roles) = (shown_with_type(role), format.roles().join(", "));
+        let message = format!(
+            "role must be one of {roles} in a message of format {}, got {got}",
+            format.name()
+        );
+        let name =
+            role.cast::<PyString>().map_err(|_| ArgumentTypeError::new_err(message.clone()))?;
+        let name = name.to_string_lossy();
+        match format.roles().iter().find(|role| **role == name) {
+            Some(role) => Ok(Self { format, role }),
+            None => Err(ArgumentValueError::new_err(message)),
+        }
+    }
+
+    /// A bound on what stands around the content, in tokens.
+    pub fn framing(&self, rendering: &Rendering) -> PyResult<u64> {
+        Ok(self.format.framing() + rendering.count(self.role)?)
+    }
+
+    /// The text as one message; no message for no text.
+    pub fn of<'py>(&self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyList>> {
+        let messages = PyList::empty(py);
+        if text.is_empty() {
+            return Ok(messages);
+        }
+        let message = PyDict::new(py);
+        message.set_item("role", self.role)?;
+        let part = PyDict::new(py);
+        match self.format {
+            MessageFormat::OpenAi => message.set_item("content", text)?,
+            MessageFormat::Anthropic => {
+                part.set_item("type", "text")?;
+                part.set_item("text", text)?;
+                message.set_item("content", [part])?;
+            }
+            MessageFormat::Gemini => {
+                part.set_item("text", text)?;
+                message.set_item("parts", [part])?;
+            }
+        }
+        messages.append(message)?;
+        Ok(messages)
+    }
+
+    /// Tokens of the text and its framing; none for no text.
+    pub fn tokens(&self, rendering: &Rendering, text: &str) -> PyResult<u64> {
+        if text.is_empty() { Ok(0) } else { Ok(rendering.count(text)? + self.framing(rendering)?) }
+    }
+}
