@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis' settings, a moment that is always the same, and which tests are longer."""
+"""What all tests share: hypothesis' settings, a fixed moment, and which tests are longer."""
 
 from __future__ import annotations
 

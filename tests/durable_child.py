@@ -92,7 +92,7 @@ def killed_at_every_line(target: Path) -> dict[str, Any]:
             return stop_at_line
 
         def work() -> None:
-            sys.settrace(stop_at_line)  # noqa: B023 - the child runs before the next round
+            sys.settrace(stop_at_line)
             new.export_allocation_log(target)
 
         status = in_a_child(work)
@@ -121,7 +121,7 @@ def refused(target: Path, prepare: Callable[[], None]) -> dict[str, Any]:
         "status": status,
         "error": os.read(reading, 10_000).decode(),
         "content": target.read_text(),
-        "names": sorted(os.listdir(target.parent)),
+        "names": sorted(path.name for path in target.parent.iterdir()),
     }
 
 
