@@ -117,6 +117,8 @@ def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
         memory_id, tier = cast("Any", item.memory_id), cast("Any", item.tier)
     except AttributeError as error:
         raise ItemTypeError(f"memory at position {position}: {error}") from error
+    except Exception as error:
+        raise ItemValueError(f"memory at position {position}: reading it failed: {error}") from error
     if not isinstance(memory_id, str):
         raise ItemTypeError(f"memory at position {position}: memory_id must be a str, got {shown(memory_id)}")
     return memory_id, _tier(tier, f"memory {shown(memory_id)}: tier", ItemTypeError, ItemValueError)

@@ -195,7 +195,7 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
     }
     let iterator = memories.try_iter().map_err(|error| {
         if error.is_instance_of::<pyo3::exceptions::PyTypeError>(py) {
-            not_memories(argument, memories)
+            caused_by(py, not_memories(argument, memories), Some(error))
         } else {
             error
         }

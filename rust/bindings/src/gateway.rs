@@ -1,4 +1,4 @@
-//! The one place that gives up the interpreter.
+//! The one place that gives up the interpreter, or hands it to code of others.
 
 use pyo3::{PyResult, Python};
 
@@ -26,4 +26,27 @@ pub fn run_over_rows<T: Send>(py: Python<'_>, rows: usize, work: impl FnOnce() -
 pub fn pause(py: Python<'_>) -> PyResult<()> {
     py.detach(|| ());
     py.check_signals()
+}
+
+/// Runs `work`, which may run Python code that is not ours: an iterator, a property, a `__float__`.
+///
+/// When the interpreter ends while a daemon thread is in such code, CPython before 3.14 unwinds the
+/// thread's stack by force. Rust has no answer to that but to end the process with a crash. So the
+/// thread stays where it is for the moment that is left, as CPython has it from 3.14 on.
+pub fn through_python<T>(work: impl FnOnce() -> T) -> T {
+    let guard = StayOnForcedUnwinding;
+    let result = work();
+    std::mem::forget(guard);
+    result
+}
+
+struct StayOnForcedUnwinding;
+
+impl Drop for StayOnForcedUnwinding {
+    fn drop(&mut self) {
+        // A panic of Rust goes its usual way and becomes an exception.
+        while !std::thread::panicking() {
+            std::thread::park();
+        }
+    }
 }
