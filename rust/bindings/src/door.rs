@@ -14,7 +14,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
-use pyo3::{Borrowed, intern};
+use pyo3::{Borrowed, IntoPyObjectExt, intern};
 
 use crate::counter;
 use crate::datetime;
@@ -258,7 +258,7 @@ fn attribute<'py>(
     owner: &Owner<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
-    object.getattr(PyString::intern(py, field.name())).map_err(|error| {
+    read(object, &PyString::intern(py, field.name())).map_err(|error| {
         let name = field.name();
         if error.is_instance_of::<PyAttributeError>(py) {
             let message = format!(
@@ -271,6 +271,28 @@ fn attribute<'py>(
             caused_by(py, item_error(Fault::Value, message), Some(error))
         }
     })
+}
+
+/// Reads an attribute of a foreign object.
+///
+/// A function of its own, with nothing to clean up, as is [`write`]: when a thread is ended inside the
+/// foreign code, its unwinding passes through to where [`crate::gateway::through_python`] stops it.
+#[inline(never)]
+fn read<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    object.getattr(name)
+}
+
+/// Writes an attribute of a foreign object.
+#[inline(never)]
+fn write<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    object.setattr(name, value)
 }
 
 /// Decides, once per class, whether its objects are read through the fast door.
@@ -361,13 +383,14 @@ impl<'a, 'py> ForeignWriter<'a, 'py> {
     ) -> PyResult<()> {
         let py = foreign.py();
         let name = PyString::intern(py, field.name());
-        let write = || {
-            let earlier = foreign.getattr(&name)?;
+        let exchange = || {
+            let value = value.into_bound_py_any(py)?;
+            let earlier = read(foreign, &name)?;
             // Noted first: a setter may assign and then raise.
             self.written.push(ForeignUndo { object: foreign, field, value: earlier });
-            foreign.setattr(&name, value)
+            write(foreign, &name, &value)
         };
-        write().map_err(|error: PyErr| {
+        exchange().map_err(|error: PyErr| {
             let fault = if error.is_instance_of::<PyAttributeError>(py) {
                 Fault::Type
             } else {
