@@ -22,6 +22,7 @@ use crate::errors::{
     ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
 };
 use crate::fields;
+use crate::gateway;
 use crate::item::{Field, MemoryItem};
 use crate::vocabulary;
 
@@ -200,7 +201,9 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
             error
         }
     })?;
-    Ok(py.get_type::<PyTuple>().call1((iterator,))?.cast_into::<PyTuple>()?)
+    let class = py.get_type::<PyTuple>();
+    let copy = |(class, iterator): (&Bound<'py, PyType>, &Bound<'py, _>)| class.call1((iterator,));
+    Ok(gateway::through_python(copy, (&class, iterator.as_any()))?.cast_into::<PyTuple>()?)
 }
 
 fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
@@ -274,25 +277,28 @@ fn attribute<'py>(
 }
 
 /// Reads an attribute of a foreign object.
-///
-/// A function of its own, with nothing to clean up, as is [`write`]: when a thread is ended inside the
-/// foreign code, its unwinding passes through to where [`crate::gateway::through_python`] stops it.
-#[inline(never)]
 fn read<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    object.getattr(name)
+    gateway::through_python(
+        |(object, name): (&Bound<'py, PyAny>, &_)| object.getattr(name),
+        (object, name),
+    )
 }
 
 /// Writes an attribute of a foreign object.
-#[inline(never)]
 fn write<'py>(
     object: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
     value: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
-    object.setattr(name, value)
+    gateway::through_python(
+        |(object, name, value): (&Bound<'py, PyAny>, &_, &Bound<'py, PyAny>)| {
+            object.setattr(name, value)
+        },
+        (object, name, value),
+    )
 }
 
 /// Decides, once per class, whether its objects are read through the fast door.

@@ -20,7 +20,7 @@ use crate::journal::Journal;
 use crate::options::Options;
 use crate::record::Record;
 use crate::relevance::Resident;
-use crate::{columns, fields, gateway, item_allocation, pool_allocation, workspace};
+use crate::{columns, fields, item_allocation, pool_allocation, workspace};
 
 /// What all calls of one allocator share.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
@@ -76,11 +76,11 @@ impl Engine {
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let call = Call { level, settings, estimate, now_us, options };
-        let outcome = gateway::through_python(|| match pool {
+        let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),
             None => item_allocation::allocate(memories, &call),
-        })?;
+        }?;
         // The effects are written: from here on nothing runs that could fail or be interrupted.
         let record = Arc::new(Record {
             plan: outcome.plan,

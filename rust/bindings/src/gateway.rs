@@ -28,21 +28,26 @@ pub fn pause(py: Python<'_>) -> PyResult<()> {
     py.check_signals()
 }
 
-/// Runs `work`, which may run Python code that is not ours: an iterator, a property, a `__float__`.
+/// Takes one step that may run Python code of others: an iterator, a property, a setter.
 ///
 /// When the interpreter ends while a daemon thread is in such code, CPython before 3.14 unwinds the
-/// thread's stack by force. Rust has no answer to that but to end the process with a crash. So the
-/// thread stays where it is for the moment that is left, as CPython has it from 3.14 on.
-pub fn through_python<T>(work: impl FnOnce() -> T) -> T {
-    let guard = StayOnForcedUnwinding;
-    let result = work();
+/// stack of the thread by force. That would drop references without the interpreter's leave, and end
+/// the process with a crash as it reaches a frame that catches panics. So the thread stays here for the
+/// moment that is left, as CPython itself has it from 3.14 on.
+///
+/// `step` has to be a function that keeps nothing to clean up while the foreign code runs.
+#[inline(never)]
+pub fn through_python<A, T>(step: fn(A) -> T, argument: A) -> T {
+    let guard = StayWhenUnwoundByForce;
+    // Opaque: the compiler takes C functions for ones that never unwind, and would drop the guard.
+    let result = std::hint::black_box(step)(argument);
     std::mem::forget(guard);
     result
 }
 
-struct StayOnForcedUnwinding;
+struct StayWhenUnwoundByForce;
 
-impl Drop for StayOnForcedUnwinding {
+impl Drop for StayWhenUnwoundByForce {
     fn drop(&mut self) {
         // A panic of Rust goes its usual way and becomes an exception.
         while !std::thread::panicking() {

@@ -115,9 +115,7 @@ impl MemoryPool {
     ///
     /// Raises `ItemTypeError` or `ItemValueError` for an object that is no memory.
     fn add(&self, item: &Bound<'_, PyAny>) -> PyResult<u32> {
-        let entry = gateway::through_python(|| {
-            pool_row::read(item, 0, &mut Classes::default(), &self.users)
-        })?;
+        let entry = pool_row::read(item, 0, &mut Classes::default(), &self.users)?;
         Ok(self.load(vec![entry])?[0])
     }
 
@@ -127,18 +125,15 @@ impl MemoryPool {
     /// Raises `ItemTypeError` or `ItemValueError` naming the memory; nothing was added then, nor after
     /// Ctrl-C.
     fn add_many(&self, items: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
-        let entries = gateway::through_python(|| {
-            let items = door::copied(items, "items")?;
-            let mut entries = Vec::with_capacity(items.len());
-            let mut classes = Classes::default();
-            for (position, item) in items.iter_borrowed().enumerate() {
-                if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
-                    gateway::pause(items.py())?;
-                }
-                entries.push(pool_row::read(&item, position, &mut classes, &self.users)?);
+        let items = door::copied(items, "items")?;
+        let mut entries = Vec::with_capacity(items.len());
+        let mut classes = Classes::default();
+        for (position, item) in items.iter_borrowed().enumerate() {
+            if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
+                gateway::pause(items.py())?;
             }
-            PyResult::Ok(entries)
-        })?;
+            entries.push(pool_row::read(&item, position, &mut classes, &self.users)?);
+        }
         self.load(entries)
     }
 

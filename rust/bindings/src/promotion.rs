@@ -15,7 +15,7 @@ use crate::fields;
 use crate::item::{Field, MemoryItem};
 use crate::options::refuse_pool_option;
 use crate::relevance::Resident;
-use crate::{gateway, pool_allocation, vocabulary, workspace};
+use crate::{pool_allocation, vocabulary, workspace};
 
 enum Source<'a, 'py> {
     Own(&'a MemoryItem),
@@ -48,12 +48,12 @@ pub fn evaluate_promotions<'py>(
     }
     let settings = workspace::settings(config)?;
     let ladder = ladder(&tiers(tier_order, "tier_order")?)?;
-    gateway::through_python(|| match pool {
+    match pool {
         Some(pool) => {
             pool_allocation::evaluate_promotions(py, &pool, &settings, ladder, now_us, relevance)
         }
         None => evaluate_items(items, &settings, ladder, now_us),
-    })
+    }
 }
 
 fn evaluate_items<'py>(

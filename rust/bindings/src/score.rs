@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::door::{Classes, ForeignReader, ForeignWriter};
 use crate::item::Field;
-use crate::{fields, gateway, workspace};
+use crate::{fields, workspace};
 
 /// Scores one memory at `now_us` and writes `freshness_score` and `combined_score` to it.
 ///
@@ -41,13 +41,6 @@ pub fn calculate_score<'py>(
         }
         return Ok(combined);
     }
-    gateway::through_python(|| score_foreign(item, score))
-}
-
-fn score_foreign<'py>(
-    item: &Bound<'py, PyAny>,
-    score: impl FnOnce(i64, f64, f64) -> (f64, f64, Option<&'static str>),
-) -> PyResult<(f64, Option<ZeroedComponent<'py>>)> {
     let reader = ForeignReader::new(item, 0)?;
     let (freshness, combined, zeroed) = score(
         reader.time(Field::Timestamp)?,
