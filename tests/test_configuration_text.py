@@ -151,7 +151,7 @@ def quiet() -> Any:
 
 
 @given(documents)
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_any_text(text: str) -> None:
     load(text.encode())
 

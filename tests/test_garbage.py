@@ -257,7 +257,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="n
 
 @needs_proc
 def test_memory_stays_flat() -> None:
-    memory_stays_flat(calls=60_000, settle=5_000)
+    memory_stays_flat(calls=40_000, settle=5_000)
 
 
 @needs_proc

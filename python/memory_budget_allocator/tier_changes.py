@@ -116,7 +116,9 @@ def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
     try:
         memory_id, tier = cast("Any", item.memory_id), cast("Any", item.tier)
     except AttributeError as error:
-        raise ItemTypeError(f"memory at position {position}: {error}") from error
+        raise ItemTypeError(
+            f"memory at position {position}: {shown(item)} needs the attributes memory_id and tier: {error}"
+        ) from error
     except Exception as error:
         raise ItemValueError(f"memory at position {position}: reading it failed: {error}") from error
     if not isinstance(memory_id, str):

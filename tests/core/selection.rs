@@ -211,18 +211,6 @@ proptest! {
     }
 
     #[test]
-    fn one_more_token_of_budget_never_uses_less(
-        candidates in vec((0.0..=1.0f64, 0u64..60), 0..60),
-        budget in 0u64..900,
-    ) {
-        let (scores, tokens): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
-        let members: Vec<u32> = (0..scores.len() as u32).collect();
-        let (_, used) = packed(&members, &scores, &tokens, budget);
-        let (_, more) = packed(&members, &scores, &tokens, budget + 1);
-        prop_assert!(more == used || more == budget + 1);
-    }
-
-    #[test]
     fn decay_is_monotone(
         first in instant(), second in instant(), now_us in instant(), half_life in 1e-3..1e6f64,
     ) {

@@ -219,7 +219,13 @@ fn optional_time<'py>(
     if value.is_none() {
         return Ok((None, memory_budget_core::decay::NO_TIME));
     }
-    datetime::microseconds(value).map(|microseconds| (Some(value.clone()), microseconds))
+    match datetime::microseconds(value) {
+        Ok(microseconds) => Ok((Some(value.clone()), microseconds)),
+        Err(refusal) if refusal.fault == Fault::Type => {
+            Err(Refusal { accepted: "a datetime or None", ..refusal })
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Reads the attributes of a foreign memory, naming it in every error.
