@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "repository", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("quick", settings.get_profile("repository"), max_examples=10)
 settings.register_profile("thorough", settings.get_profile("repository"), max_examples=2000)
 settings.load_profile("repository")
 
@@ -30,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "verify: a longer run, left out unless --verify is given")
+    # Of pytest-run-parallel, which is there only for the run in which every test runs in several threads.
+    config.addinivalue_line("markers", "thread_unsafe(reason): changes or measures the whole process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if "caplog" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.thread_unsafe(reason="sees the log lines of other threads"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

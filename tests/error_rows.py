@@ -379,7 +379,7 @@ COMMAND_LINE = [
     ),
     "memory-budget allocate memories.jsonl --query q --now yesterday",
     "memory-budget allocate memories.jsonl --query q --context 5",
-    'memory-budget allocate memories.jsonl --query q --context {"turns":-1}',
+    "memory-budget allocate memories.jsonl --query q --context '{\"turns\": -1}'",
     "memory-budget allocate memories.jsonl --query q --config missing.yaml",
     "memory-budget complexity",
     "memory-budget complexity Why? --config missing.yaml",

@@ -140,6 +140,6 @@ def _command(row: str) -> tuple[str, str]:
         Path("memories.jsonl").write_text(fields + "\n", encoding="utf-8")
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        code = main([part.replace("{turns:-1}", '{"turns":-1}') for part in shlex.split(command)])
+        code = main(shlex.split(command))
     assert output.getvalue() == ""
     return f"exit {code}", errors.getvalue().splitlines()[-1]

@@ -18,6 +18,8 @@ from memory_budget_allocator import ConfigurationError, MemoryBudgetAllocator, W
 from memory_budget_allocator.configuration_schema import COMPLEXITY_KEYS, WORKSPACE_LAYOUT, ConfigurationKey
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
+pytestmark = pytest.mark.thread_unsafe(reason="sets the level of a logger")
+
 any_character = st.characters(exclude_categories=("Cs",))
 
 KEYS = [

@@ -19,7 +19,10 @@ from memory_budget_allocator import ArgumentTypeError, ArgumentValueError, Memor
 
 CHILD = Path(__file__).with_name("durable_child.py")
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    pytest.mark.thread_unsafe(reason="starts many processes, and patches the system"),
+]
 
 
 def names(folder: Path) -> list[str]:

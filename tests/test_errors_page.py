@@ -17,6 +17,8 @@ from memory_budget_allocator import MemoryBudgetError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thread_unsafe(reason="changes the current folder")
+
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 BEGINNING = "<!-- written by tests/test_errors_page.py --rewrite-expected -->\n"
 ROWS = [row for rows in SECTIONS.values() for row in rows]

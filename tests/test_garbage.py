@@ -25,6 +25,8 @@ from reference import Memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.thread_unsafe(reason="counts references and bytes of the process")
+
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 

@@ -271,6 +271,7 @@ def test_what_is_dropped_while_it_is_replaced_may_look_at_the_memory() -> None:
     assert memory.access_count == 1
 
 
+@pytest.mark.thread_unsafe(reason="sets how often the collector runs")
 def test_finalizers_that_run_at_any_allocation_find_no_lock_held() -> None:
     """With a collection at nearly every new object, finalizers run in the middle of native calls."""
     allocator = MemoryBudgetAllocator(log_allocations=False, history_limit=5)

@@ -22,6 +22,8 @@ from pool_helpers import comparable, item
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.thread_unsafe(reason="forks, and starts many processes")
+
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 PATIENCE_SECONDS = 60
 

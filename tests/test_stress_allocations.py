@@ -14,6 +14,8 @@ from threads import eager_switching, together, without_what_others_change
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thread_unsafe(reason="starts sixteen threads itself")
+
 NOW = strategies.NOW
 THREADS = 16
 WORKSPACES = ("conversation", "research")  # tokens_per_char agrees

@@ -23,6 +23,8 @@ from threads import eager_switching, together
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.thread_unsafe(reason="starts sixteen threads itself")
+
 THREADS = 16
 STEADY = 300
 TOKENS = 5
