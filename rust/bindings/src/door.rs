@@ -202,8 +202,10 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
         }
     })?;
     let class = py.get_type::<PyTuple>();
-    let copy = |(class, iterator): (&Bound<'py, PyType>, &Bound<'py, _>)| class.call1((iterator,));
-    Ok(gateway::through_python(copy, (&class, iterator.as_any()))?.cast_into::<PyTuple>()?)
+    let arguments = PyTuple::new(py, [iterator])?;
+    let copy =
+        |(class, arguments): (&Bound<'py, PyType>, &Bound<'py, PyTuple>)| class.call1(arguments);
+    Ok(gateway::through_python(copy, (&class, &arguments))?.cast_into::<PyTuple>()?)
 }
 
 fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
