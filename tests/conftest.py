@@ -35,10 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thread_unsafe(reason): changes or measures the whole process")
 
 
+SHARED_FIXTURES = {
+    "caplog": "sees the log lines of other threads",
+    "memories": "looks at what the call wrote to memories that are made once",
+    "write": "writes another file of the same name",
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    if "caplog" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.thread_unsafe(reason="sees the log lines of other threads"))
+    for name in getattr(item, "fixturenames", ()):
+        if name in SHARED_FIXTURES:
+            item.add_marker(pytest.mark.thread_unsafe(reason=SHARED_FIXTURES[name]))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

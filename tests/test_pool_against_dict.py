@@ -201,6 +201,7 @@ class PoolAgainstDict(RuleBasedStateMachine):
 
 TestPoolAgainstDict = PoolAgainstDict.TestCase
 TestPoolAgainstDict.settings = settings(max_examples=25)
+TestPoolAgainstDict.pytestmark = [pytest.mark.thread_unsafe(reason="one machine at a time")]  # type: ignore[attr-defined]
 
 
 @pytest.mark.verify
