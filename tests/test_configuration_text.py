@@ -165,7 +165,7 @@ def test_any_bytes(content: bytes) -> None:
 
 @pytest.mark.verify
 @given(st.one_of(documents.map(str.encode), st.binary(max_size=60)))
-@settings(max_examples=8000)
+@settings(max_examples=2000)
 def test_many_more_texts(content: bytes) -> None:
     load(content)
 

@@ -103,7 +103,7 @@ def test_attribute_access_itself_raises() -> None:
 def test_moving_a_memory_that_cannot_be_read_is_an_error_of_that_memory() -> None:
     changes: Any = {"promotions": [], "demotions": []}
     memories = [own(), foreign(raising("tier", Memory))]
-    with pytest.raises(MemoryBudgetError, match="position 1: reading it failed: no tier today"):
+    with pytest.raises(MemoryBudgetError, match="position 1: reading it failed: BoomError: no tier today"):
         MemoryBudgetAllocator().apply_tier_changes(memories, changes)
 
 

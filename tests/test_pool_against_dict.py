@@ -206,4 +206,4 @@ TestPoolAgainstDict.pytestmark = [pytest.mark.thread_unsafe(reason="one machine 
 
 @pytest.mark.verify
 def test_many_more_sequences() -> None:
-    run_state_machine_as_test(PoolAgainstDict, settings=settings(max_examples=1500, stateful_step_count=40))
+    run_state_machine_as_test(PoolAgainstDict, settings=settings(max_examples=300, stateful_step_count=40))

@@ -107,7 +107,7 @@ def test_a_child_forked_among_allocations_allocates() -> None:
 @needs_fork
 @pytest.mark.verify
 def test_many_children_forked_among_allocations_allocate() -> None:
-    fork_among_threads(120)
+    fork_among_threads(60)
 
 
 def allocate_elsewhere(work: tuple[list[MemoryItem], WorkspaceConfig]) -> tuple[Any, list[MemoryItem]]:
@@ -227,7 +227,7 @@ def test_the_interpreter_ends_while_daemon_threads_work(work: str) -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("work", WORKS * 5)
+@pytest.mark.parametrize("work", WORKS * 3)
 def test_the_interpreter_ends_again_and_again_while_daemon_threads_work(work: str) -> None:
     at_the_end(DAEMONS, work)
 

@@ -30,10 +30,10 @@ pub fn pause(py: Python<'_>) -> PyResult<()> {
 
 /// Takes one step that may run Python code of others: an iterator, a property, a setter.
 ///
-/// When the interpreter ends while a daemon thread is in such code, CPython before 3.14 unwinds the
+/// When the interpreter ends while a daemon thread is in such code, `CPython` before 3.14 unwinds the
 /// stack of the thread by force. That would drop references without the interpreter's leave, and end
 /// the process with a crash as it reaches a frame that catches panics. So the thread stays here for the
-/// moment that is left, as CPython itself has it from 3.14 on.
+/// moment that is left, as `CPython` itself has it from 3.14 on.
 ///
 /// `step` has to be a function that keeps nothing to clean up while the foreign code runs.
 #[inline(never)]
