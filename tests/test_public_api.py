@@ -15,6 +15,8 @@ import memory_budget_allocator
 import memory_budget_config_loader
 from memory_budget_allocator import _core
 
+pytestmark = pytest.mark.thread_unsafe(reason="ast.parse of CPython 3.11 is not thread-safe")
+
 PACKAGE = Path(memory_budget_allocator.__file__).parent
 
 PUBLIC_NAMES = """
@@ -65,7 +67,6 @@ def stub() -> ast.Module:
     return ast.parse((PACKAGE / "_core.pyi").read_text(encoding="utf-8"))
 
 
-@pytest.mark.thread_unsafe(reason="ast.parse of CPython 3.11 is not thread-safe")
 def test_the_stub_names_what_the_module_has() -> None:
     stated: set[str] = set()
     for node in stub().body:

@@ -16,11 +16,16 @@ from memory_budget_allocator.wording import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["write_text"]
+__all__ = ["write_bytes", "write_text"]
 
 
 def write_text(filepath: str | os.PathLike[str], chunks: Iterable[str]) -> None:
-    """Write UTF-8 text aside, flush it to the disk, then rename it over ``filepath``.
+    """As `write_bytes`, UTF-8 text."""
+    write_bytes(filepath, (chunk.encode() for chunk in chunks))
+
+
+def write_bytes(filepath: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
+    """Write a file aside, flush it to the disk, then rename it over ``filepath``.
 
     Whenever the process is killed, the old file or the new one is there, whole; a file
     ``.NAME.XXXX.part`` may then stay beside it. After an error nothing stays. What is no regular file (a
@@ -47,7 +52,7 @@ def write_text(filepath: str | os.PathLike[str], chunks: Iterable[str]) -> None:
         raise OSError(error.errno, reason, location) from error
 
 
-def _write(location: str, chunks: Iterable[str]) -> None:
+def _write(location: str, chunks: Iterable[bytes]) -> None:
     if not location:  # pathlib would take it for the current directory
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     # A link stays a link: what it points to is replaced.
@@ -59,7 +64,7 @@ def _write(location: str, chunks: Iterable[str]) -> None:
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if mode is not None and not stat.S_ISREG(mode):
-        with target.open("w", encoding="utf-8", newline="\n") as file:
+        with target.open("wb") as file:
             file.writelines(chunks)
         return
     # Cut, because a name has at most 255 bytes, four for some characters.
@@ -68,7 +73,7 @@ def _write(location: str, chunks: Iterable[str]) -> None:
     try:
         # Created with the rights any new file gets; a file that is replaced hands on its own.
         descriptor = os.open(aside, flags, 0o666)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.writelines(chunks)
             file.flush()
             if mode is not None:
