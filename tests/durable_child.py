@@ -43,11 +43,13 @@ def in_a_child(work: Callable[[], None]) -> int:
 def killed_at_random(target: Path, rounds: int, seed: int) -> dict[str, Any]:
     """Children export in turns until they are killed; the file holds one export or the other."""
     chance = random.Random(seed)
-    few, many = exporter(20), exporter(200)
+    few, many = exporter(5), exporter(60)
     whole = []
+    started = time.perf_counter()
     for allocator in (few, many):
         allocator.export_allocation_log(target)
         whole.append(target.read_bytes())
+    a_pair = time.perf_counter() - started  # a disk may take its time to flush
     found = [0, 0]
     torn = 0
     for _ in range(rounds):
@@ -56,7 +58,7 @@ def killed_at_random(target: Path, rounds: int, seed: int) -> dict[str, Any]:
             while True:
                 few.export_allocation_log(target)
                 many.export_allocation_log(target)
-        time.sleep(chance.random() * 0.03)
+        time.sleep(chance.random() * max(0.02, 3 * a_pair))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         content = target.read_bytes()

@@ -59,7 +59,7 @@ def test_killed_at_random_points(tmp_path: Path) -> None:
 @pytest.mark.verify
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_many_more_random_points(tmp_path: Path, seed: int) -> None:
-    killed_at_random(tmp_path, 400, seed)
+    killed_at_random(tmp_path, 300, seed)
 
 
 def test_killed_at_every_line_of_writing(tmp_path: Path) -> None:
