@@ -94,10 +94,14 @@ memory_lists = st.one_of(
 )
 
 
+seeds = st.randoms(use_true_random=False)
+seeds.validate()  # imports what it needs now: later, several threads might do so at once
+
+
 @st.composite
 def many_memories(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Thousands of memories from one seed: enough for any fast path that needs many candidates a tier."""
-    random = draw(st.randoms(use_true_random=False))
+    random = draw(seeds)
     size = draw(st.integers(0, 4000))
     tiers = draw(st.sampled_from([TIERS, TIERS[:1], ("working",) * 9 + ("rag",)]))
     distinct = draw(st.sampled_from([1, 3, 50, 10**9]))

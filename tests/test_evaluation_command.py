@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -79,6 +80,29 @@ def test_a_target_that_cannot_be_written_is_named(
     assert main(["evaluate", data, option, target]) == 1
     error = capsys.readouterr().err
     assert error == f"memory-budget: error: {target}: cannot be written: No such file or directory\n"
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_a_full_disk_leaves_the_old_file(
+    option: str,
+    data: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    target = folder / "file.png"
+    target.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["evaluate", data, option, str(target)]) == 1
+    error = capsys.readouterr().err
+    assert error == f"memory-budget: error: {target}: cannot be written: {os.strerror(errno.ENOSPC)}\n"
+    assert target.read_text() == "old"
+    assert [path.name for path in folder.iterdir()] == ["file.png"]
 
 
 POLICIES = """

@@ -17,6 +17,8 @@ from memory_budget_allocator.evaluation import Dataset, dataset_from_records, ev
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thread_unsafe(reason="numpy.load parses with ast: not thread-safe in CPython 3.11")
+
 
 def test_both_formats_say_the_same(tmp_path: Path) -> None:
     folder = load(write_folder(tmp_path / "data", conversation()))

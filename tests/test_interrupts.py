@@ -13,6 +13,8 @@ from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, MemoryTie
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thread_unsafe(reason="signals belong to the process")
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DELAYS = [step * 5e-6 for step in range(1, 300)]
 

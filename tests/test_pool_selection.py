@@ -119,6 +119,7 @@ def test_scores_of_any_size_select_the_same(scale: float) -> None:
     assert comparable(here) == comparable(there)
 
 
+@pytest.mark.thread_unsafe(reason="signals belong to the main thread")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
 def test_an_interrupt_stops_a_load_and_changes_nothing() -> None:
     def interrupt(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Pools under threads, under the garbage collector, and beside a dict through any sequence of steps."""
+"""Pools under threads and under the garbage collector."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ import weakref
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-import strategies
 from memory_budget_allocator import (
     MemoryBudgetAllocator,
-    MemoryItem,
     MemoryPool,
-    PoolSnapshot,
-    UnknownMemoryError,
     WorkspaceConfig,
 )
-from pool_helpers import NOW, comparable, item, state
+from pool_helpers import NOW, comparable, item
 
 
 def test_the_bytes_of_a_memory() -> None:
@@ -115,77 +108,3 @@ def test_threads_add_change_remove_compact_and_allocate() -> None:
     )
     assert set(pool.ids) - {None} == set(counts)
     assert len(pool) == len(counts)
-
-
-class PoolAgainstDict(RuleBasedStateMachine):
-    """A pool does what a dict of items and a list of row numbers do."""
-
-    ids = st.sampled_from(["a", "b", "c", "é", "\ud800", "", "a" * 50])
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool = MemoryPool()
-        self.model: dict[str, MemoryItem] = {}
-        self.rows: list[str | None] = []
-        self.snapshots: list[tuple[PoolSnapshot, list[str | None]]] = []
-
-    @rule(drawn=strategies.memories(), memory_id=ids, user_id=st.sampled_from([None, "ada"]))
-    def add(self, drawn: dict[str, Any], memory_id: str, user_id: str | None) -> None:
-        memory = MemoryItem(**drawn | {"memory_id": memory_id, "user_id": user_id, "last_accessed": None})
-        if memory_id not in self.model:
-            self.rows.append(memory_id)
-        self.model[memory_id] = memory
-        assert self.pool.add(memory) == self.rows.index(memory_id)
-
-    @rule(memory_id=ids)
-    def remove(self, memory_id: str) -> None:
-        if self.model.pop(memory_id, None) is None:
-            with pytest.raises(UnknownMemoryError):
-                self.pool.remove(memory_id)
-            return
-        self.pool.remove(memory_id)
-        self.rows[self.rows.index(memory_id)] = None
-
-    @rule(memory_id=ids, text=strategies.texts, importance=strategies.scores)
-    def update(self, memory_id: str, text: str, importance: float) -> None:
-        if memory_id in self.model:
-            self.pool.update(memory_id, text=text, importance_score=importance)
-            self.model[memory_id].text = text
-            self.model[memory_id].importance_score = importance
-
-    @rule()
-    def compact(self) -> None:
-        kept = [row for row, memory_id in enumerate(self.rows) if memory_id is not None]
-        assert self.pool.compact() == kept
-        self.rows = [self.rows[row] for row in kept]
-
-    @rule()
-    def look(self) -> None:
-        self.snapshots.append((self.pool.snapshot(), list(self.rows)))
-
-    @rule(query=strategies.queries)
-    def allocate(self, query: str) -> None:
-        ordered = [self.model[memory_id] for memory_id in self.rows if memory_id is not None]
-        counted = {id(memory): memory.token_count for memory in ordered}
-        here = MemoryBudgetAllocator().allocate(query, self.pool, current_time=strategies.NOW)
-        there = MemoryBudgetAllocator().allocate(query, ordered, current_time=strategies.NOW)
-        assert comparable(here) == comparable(there)
-        for memory in ordered:
-            if not counted[id(memory)]:
-                memory.token_count = 0  # a pool writes no estimate back
-
-    @precondition(lambda self: self.snapshots)
-    @rule()
-    def snapshots_stay(self) -> None:
-        for snapshot, rows in self.snapshots:
-            assert (snapshot.ids, snapshot.rows) == (rows, len(rows))
-
-    @invariant()
-    def the_same(self) -> None:
-        assert self.pool.ids == self.rows
-        assert len(self.pool) == len(self.model)
-        found = {memory.memory_id: state(memory) for memory in self.pool}
-        assert found == {memory_id: state(memory) for memory_id, memory in self.model.items()}
-
-
-TestPoolAgainstDict = PoolAgainstDict.TestCase

@@ -9,9 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import memory_budget_allocator
 import memory_budget_config_loader
 from memory_budget_allocator import _core
+
+pytestmark = pytest.mark.thread_unsafe(reason="ast.parse of CPython 3.11 is not thread-safe")
 
 PACKAGE = Path(memory_budget_allocator.__file__).parent
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, MemoryTier, WorkspaceConfig
+from threads import eager_switching, together
+from threads import without_what_others_change as comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 QUERY = "Explain the architecture"
 
@@ -22,22 +21,8 @@ QUERY = "Explain the architecture"
 @pytest.fixture(autouse=True)
 def frequent_switches() -> Iterator[None]:
     """Threads take turns as often as the interpreter can make them."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run the work in as many threads, all released at the same moment."""
-    barrier = Barrier(count)
-
-    def run(number: int) -> Any:
-        barrier.wait()
-        return work(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
+    with eager_switching():
+        yield
 
 
 def memories(count: int, now: datetime, tokens: int = 7) -> list[MemoryItem]:
@@ -52,22 +37,6 @@ def memories(count: int, now: datetime, tokens: int = 7) -> list[MemoryItem]:
         )
         for i in range(count)
     ]
-
-
-def comparable(result: Any) -> Any:
-    """The result without the three things that concurrency may change."""
-    kept = {key: value for key, value in result.items() if key not in {"timestamp", "processing_time_ms"}}
-    kept["tiers"] = {
-        name: tier
-        | {
-            "selected_memories": [
-                {key: value for key, value in entry.items() if key != "access_count"}
-                for entry in tier["selected_memories"]
-            ]
-        }
-        for name, tier in kept["tiers"].items()
-    }
-    return kept
 
 
 @pytest.mark.parametrize("count", [40, 3000])

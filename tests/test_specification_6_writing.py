@@ -201,6 +201,7 @@ def test_a_foreign_memory_that_cannot_be_written_undoes_everything(refused: str)
     assert len(allocator.allocation_history) == 0
 
 
+@pytest.mark.thread_unsafe(reason="keeps its record at the class")
 def test_undoing_goes_in_reverse_order() -> None:
     Recording.written = []
     try:

@@ -422,9 +422,11 @@ class MemoryBudgetAllocator:
     def export_allocation_log(self, filepath: str | os.PathLike[str]) -> None:
         """Write the detailed history as a JSON array, UTF-8, one entry a line.
 
-        The file is written aside and renamed into place: a reader finds the old one or the new one.
+        The file is written aside, flushed to the disk and renamed into place: a reader finds the old one or
+        the new one, whole, whenever the process is killed.
 
         Raises:
+            ArgumentTypeError, ArgumentValueError: ``filepath`` is no path.
             OSError: the file cannot be written; an old one is untouched.
         """
         import json

@@ -116,7 +116,12 @@ def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
     try:
         memory_id, tier = cast("Any", item.memory_id), cast("Any", item.tier)
     except AttributeError as error:
-        raise ItemTypeError(f"memory at position {position}: {error}") from error
+        raise ItemTypeError(
+            f"memory at position {position}: {shown(item)} needs the attributes memory_id and tier: {error}"
+        ) from error
+    except Exception as error:
+        message = f"memory at position {position}: reading it failed: {type(error).__name__}: {error}"
+        raise ItemValueError(message) from error
     if not isinstance(memory_id, str):
         raise ItemTypeError(f"memory at position {position}: memory_id must be a str, got {shown(memory_id)}")
     return memory_id, _tier(tier, f"memory {shown(memory_id)}: tier", ItemTypeError, ItemValueError)

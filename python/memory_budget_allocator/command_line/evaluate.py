@@ -104,4 +104,4 @@ def _writing(path: str) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{one_line(path)}: cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{one_line(path)}: {error.strerror or error}") from error

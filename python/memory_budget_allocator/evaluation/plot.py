@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memory_budget_allocator.durable_write import write_bytes
 from memory_budget_allocator.errors import ArgumentValueError, MissingExtraError
 from memory_budget_allocator.wording import shown
 
@@ -89,7 +91,9 @@ def draw(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     legend = axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     for text in legend.get_texts():
         text.set_parse_math(False)  # a name may hold a dollar sign
-    figure.savefig(path, format=file_format)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=file_format)
+    write_bytes(path, [picture.getvalue()])
 
 
 def _draw_row(

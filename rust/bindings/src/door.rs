@@ -15,7 +15,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
-use pyo3::{Borrowed, intern};
+use pyo3::{Borrowed, IntoPyObjectExt, intern};
 
 use crate::counter;
 use crate::datetime;
@@ -23,6 +23,7 @@ use crate::errors::{
     ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
 };
 use crate::fields;
+use crate::gateway;
 use crate::item::{Field, MemoryItem};
 use crate::vocabulary;
 
@@ -227,12 +228,16 @@ pub fn copied<'py>(memories: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
     }
     let iterator = memories.try_iter().map_err(|error| {
         if error.is_instance_of::<pyo3::exceptions::PyTypeError>(py) {
-            not_memories(argument, memories)
+            caused_by(py, not_memories(argument, memories), Some(error))
         } else {
             error
         }
     })?;
-    Ok(py.get_type::<PyTuple>().call1((iterator,))?.cast_into::<PyTuple>()?)
+    let class = py.get_type::<PyTuple>();
+    let arguments = PyTuple::new(py, [iterator])?;
+    let copy =
+        |(class, arguments): (&Bound<'py, PyType>, &Bound<'py, PyTuple>)| class.call1(arguments);
+    Ok(gateway::through_python(copy, (&class, &arguments))?.cast_into::<PyTuple>()?)
 }
 
 fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
@@ -248,7 +253,13 @@ fn optional_time<'py>(
     if value.is_none() {
         return Ok((None, NO_TIME));
     }
-    datetime::microseconds(value).map(|microseconds| (Some(value.clone()), microseconds))
+    match datetime::microseconds(value) {
+        Ok(microseconds) => Ok((Some(value.clone()), microseconds)),
+        Err(refusal) if refusal.fault == Fault::Type => {
+            Err(Refusal { accepted: "a datetime or None", ..refusal })
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Reads the attributes of a foreign memory, naming it in every error.
@@ -303,7 +314,7 @@ fn attribute<'py>(
     owner: &Owner<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
-    object.getattr(PyString::intern(py, field.name())).map_err(|error| {
+    read(object, &PyString::intern(py, field.name())).map_err(|error| {
         let name = field.name();
         if error.is_instance_of::<PyAttributeError>(py) {
             let message = format!(
@@ -316,6 +327,31 @@ fn attribute<'py>(
             caused_by(py, item_error(Fault::Value, message), Some(error))
         }
     })
+}
+
+/// Reads an attribute of a foreign object.
+fn read<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    gateway::through_python(
+        |(object, name): (&Bound<'py, PyAny>, &_)| object.getattr(name),
+        (object, name),
+    )
+}
+
+/// Writes an attribute of a foreign object.
+fn write<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    gateway::through_python(
+        |(object, name, value): (&Bound<'py, PyAny>, &_, &Bound<'py, PyAny>)| {
+            object.setattr(name, value)
+        },
+        (object, name, value),
+    )
 }
 
 /// Decides, once per class, whether its objects are read through the fast door.
@@ -406,13 +442,14 @@ impl<'a, 'py> ForeignWriter<'a, 'py> {
     ) -> PyResult<()> {
         let py = foreign.py();
         let name = PyString::intern(py, field.name());
-        let write = || {
-            let earlier = foreign.getattr(&name)?;
+        let exchange = || {
+            let value = value.into_bound_py_any(py)?;
+            let earlier = read(foreign, &name)?;
             // Noted first: a setter may assign and then raise.
             self.written.push(ForeignUndo { object: foreign, field, value: earlier });
-            foreign.setattr(&name, value)
+            write(foreign, &name, &value)
         };
-        write().map_err(|error: PyErr| {
+        exchange().map_err(|error: PyErr| {
             let fault = if error.is_instance_of::<PyAttributeError>(py) {
                 Fault::Type
             } else {

@@ -3,7 +3,7 @@
 use memory_budget_core::error::Error;
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyInt, PyString};
 use pyo3::{Borrowed, import_exception};
 
 import_exception!(memory_budget_allocator.errors, ItemTypeError);
@@ -185,7 +185,13 @@ pub fn shown(value: &Bound<'_, PyAny>) -> String {
         Ok(text) => crate::fields::prefix(text, SHOWN_CHARACTERS + 1).and_then(|it| it.repr()),
         Err(_) => value.repr(),
     };
-    let Ok(repr) = repr else { return "a value whose repr fails".to_owned() };
+    let Ok(repr) = repr else {
+        // Python refuses to print whole numbers of thousands of digits.
+        let is_number = value.is_instance_of::<PyInt>();
+        let what =
+            if is_number { "a number of very many digits" } else { "a value whose repr fails" };
+        return what.to_owned();
+    };
     let repr = repr.to_string_lossy();
     let mut shown = String::new();
     for (position, character) in repr.chars().enumerate() {

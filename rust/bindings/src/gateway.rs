@@ -1,4 +1,4 @@
-//! The one place that gives up the interpreter.
+//! The one place that gives up the interpreter, or hands it to code of others.
 
 use pyo3::{PyResult, Python};
 
@@ -26,4 +26,32 @@ pub fn run_over_rows<T: Send>(py: Python<'_>, rows: usize, work: impl FnOnce() -
 pub fn pause(py: Python<'_>) -> PyResult<()> {
     py.detach(|| ());
     py.check_signals()
+}
+
+/// Takes one step that may run Python code of others: an iterator, a property, a setter.
+///
+/// When the interpreter ends while a daemon thread is in such code, `CPython` before 3.14 unwinds the
+/// stack of the thread by force. That would drop references without the interpreter's leave, and end
+/// the process with a crash as it reaches a frame that catches panics. So the thread stays here for the
+/// moment that is left, as `CPython` itself has it from 3.14 on.
+///
+/// `step` has to be a function that keeps nothing to clean up while the foreign code runs.
+#[inline(never)]
+pub fn through_python<A, T>(step: fn(A) -> T, argument: A) -> T {
+    let guard = StayWhenUnwoundByForce;
+    // Opaque: the compiler takes C functions for ones that never unwind, and would drop the guard.
+    let result = std::hint::black_box(step)(argument);
+    std::mem::forget(guard);
+    result
+}
+
+struct StayWhenUnwoundByForce;
+
+impl Drop for StayWhenUnwoundByForce {
+    fn drop(&mut self) {
+        // A panic of Rust goes its usual way and becomes an exception.
+        while !std::thread::panicking() {
+            std::thread::park();
+        }
+    }
 }

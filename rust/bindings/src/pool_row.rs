@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::datetime::{self, Form};
 use crate::door::{Classes, ForeignReader};
-use crate::errors::{ItemValueError, Refusal};
+use crate::errors::{Fault, ItemValueError, Owner, Refusal, caused_by, item_error};
 use crate::fields;
 use crate::item::{Field, MemoryItem, Parts};
 use crate::vocabulary;
@@ -255,8 +255,14 @@ pub fn entry<'py>(
         kept = (form == Form::Other).then_some(timestamp);
     }
     let metadata = parts.metadata.filter(|metadata| !metadata.is_empty());
-    let extra = Extra::new(py, metadata.map(|it| it.copy()).transpose()?, kept)?;
-    let memory_id = exact(&parts.memory_id.unwrap_or_else(empty))?.unbind();
+    let memory_id = parts.memory_id.unwrap_or_else(empty);
+    let metadata = metadata.map(|it| it.copy()).transpose().map_err(|error| {
+        let owner = Owner::Id(memory_id.as_borrowed());
+        let message = format!("{owner}: copying metadata failed: {error}");
+        caused_by(py, item_error(Fault::Value, message), Some(error))
+    })?;
+    let extra = Extra::new(py, metadata, kept)?;
+    let memory_id = exact(&memory_id)?.unbind();
     let payload = Payload { memory_id, text: parts.text.unwrap_or_else(empty).unbind() };
     Ok(Entry { row, payload, extra, cells })
 }

@@ -10,7 +10,7 @@ use super::chunk::Chunk;
 use super::fault::Column;
 use crate::allocation::Allocation;
 use crate::arrow::import::{self, Arrays};
-use crate::errors::{ArgumentTypeError, ArgumentValueError, shown_with_type};
+use crate::errors::{ArgumentTypeError, ArgumentValueError, caused_by, shown_with_type};
 use crate::item::Field;
 
 /// What errors call the table as a whole.
@@ -186,7 +186,13 @@ fn content<'py>(values: &Bound<'py, PyAny>, column: Column<'_>) -> PyResult<Cont
         }
     }
     if values.hasattr(intern!(py, "__array__"))? {
-        let array = values.call_method0(intern!(py, "__array__"))?;
+        let array = values.call_method0(intern!(py, "__array__")).map_err(|error| {
+            let refused = column.wrong_type(&format!("cannot become an array: {error}"));
+            caused_by(py, refused, Some(error))
+        })?;
+        if !array::is_numpy(&array)? {
+            return Err(column.wrong_type("has an __array__ that gives no NumPy array"));
+        }
         return array::numpy(&array, column);
     }
     array::buffer(values, column).map(|numbers| Content::Chunks(vec![Chunk::Numbers(numbers)]))
