@@ -10,10 +10,14 @@ use std::fmt;
 pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock};
+pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard};
+#[cfg(any(loom, shuttle, sanitized))]
+pub(crate) use once::OnceLock;
+#[cfg(not(any(loom, shuttle, sanitized)))]
+pub(crate) use std::sync::OnceLock;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard, OnceLock,
+    Mutex, MutexGuard,
     atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64},
 };
 
@@ -144,13 +148,13 @@ mod modelled {
     use std::ops::Deref;
     use std::sync::{self, Arc, PoisonError};
 
-    use super::{AcqRel, Acquire, Relaxed, Release};
+    use super::{AcqRel, Acquire, Relaxed};
     #[cfg(loom)]
-    use loom::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    use loom::sync::atomic::{self, AtomicUsize, Ordering};
     #[cfg(loom)]
     pub(crate) use loom::sync::{Mutex, MutexGuard};
     #[cfg(shuttle)]
-    use shuttle::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    use shuttle::sync::atomic::{self, AtomicUsize, Ordering};
     #[cfg(shuttle)]
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
@@ -350,6 +354,22 @@ mod modelled {
             self.0.store(value);
         }
     }
+}
+
+/// A `OnceLock` whose ordering a checker sees: loom and shuttle know nothing of std's, and
+/// ThreadSanitizer nothing of what was compiled with std.
+#[cfg(any(loom, shuttle, sanitized))]
+mod once {
+    use std::sync;
+
+    #[cfg(loom)]
+    use loom::sync::{Mutex, atomic::AtomicBool};
+    #[cfg(shuttle)]
+    use shuttle::sync::{Mutex, atomic::AtomicBool};
+    #[cfg(sanitized)]
+    use std::sync::{Mutex, atomic::AtomicBool};
+
+    use super::{Acquire, Release};
 
     pub(crate) struct OnceLock<T> {
         ready: AtomicBool,

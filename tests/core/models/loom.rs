@@ -1,5 +1,5 @@
 //! Every interleaving of small cases, tried by loom, loads of old values included:
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p memory-budget-core --test loom`
+//! `RUSTFLAGS="--cfg loom" cargo test --profile models -p memory-budget-core --test loom`
 //!
 //! With `MODELS=thorough` threads are interrupted once more often. Without `--cfg loom` this file is
 //! empty. `mutations.py` beside it shows that each model can fail.

@@ -79,7 +79,8 @@ fn a_conditional_change_meets_the_rows_it_wants() {
         let rows = Arc::new(pool(1, false));
         let set = |rows: &Rows, revision| {
             let wanted = |snapshot: &_| revisions(snapshot) == [(0, 0)];
-            rows.change_if(wanted, |draft| draft.put(entry(0, revision, Cells::default()))).is_some()
+            rows.change_if(wanted, |draft| draft.put(entry(0, revision, Cells::default())))
+                .is_some()
         };
         let other = thread::spawn({
             let rows = Arc::clone(&rows);
@@ -127,7 +128,8 @@ fn no_access_is_lost_to_a_compaction() {
             }
             let counting = |rows: &Rows, now_us| {
                 let snapshot = rows.snapshot();
-                let ids: Vec<_> = (0..).take(snapshot.rows()).map(|it| snapshot.payload(it)).collect();
+                let ids: Vec<_> =
+                    (0..).take(snapshot.rows()).map(|it| snapshot.payload(it)).collect();
                 let number = ids.iter().position(|it| it.is_some_and(|it: &Memory| it.id == 0));
                 count(rows, &snapshot, u32::try_from(number.unwrap()).unwrap(), now_us)
             };

@@ -1,5 +1,5 @@
 //! Whole allocations by several threads, in many random schedules, tried by shuttle:
-//! `RUSTFLAGS="--cfg shuttle" cargo test --release -p memory-budget-core --test shuttle`
+//! `RUSTFLAGS="--cfg shuttle" cargo test --profile models -p memory-budget-core --test shuttle`
 //!
 //! Loom tries every order of small cases and old values in loads; shuttle knows neither, but can do
 //! with larger cases. `SCHEDULES` says how many (2,000 each if it is not set). Without `--cfg shuttle`
@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use memory_budget_core::memory::MemoryCells;
 use memory_budget_core::token_cell::Counter;
-use shuttle::thread;
+use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner, thread};
 use world::{Done, World};
 
 const HOUR: i64 = 3_600_000_000;
@@ -22,19 +23,33 @@ fn schedules() -> usize {
     set.map_or(2_000, |it| it.parse().expect("SCHEDULES is a number"))
 }
 
+fn configuration() -> Config {
+    let mut configuration = Config::default();
+    configuration.stack_size = 1 << 18; // a plan's columns of one block lie on the stack
+    configuration.silence_warnings = true; // about orderings, which are loom's part
+    configuration
+}
+
 /// Tries a case in random schedules: half of them uniform, half of the kind that finds bugs of up
 /// to three ill-timed interruptions (probabilistic concurrency testing: Burckhardt et al., ASPLOS
 /// 2010).
 fn tried(case: impl Fn() + Send + Sync + Clone + 'static) {
     let half = schedules() / 2;
-    shuttle::check_random(case.clone(), half);
-    shuttle::check_pct(case, half, 3);
+    let random = Runner::new(RandomScheduler::new(half), configuration()).run(case.clone());
+    let ill_timed = Runner::new(PctScheduler::new(3, half), configuration()).run(case);
+    report(random + ill_timed);
+}
+
+fn report(schedules: usize) {
     let test = std::thread::current();
-    println!("tried {} schedules: {}", half * 2, test.name().unwrap_or_default());
+    println!("tried {schedules} schedules: {}", test.name().unwrap_or_default());
 }
 
 /// A thread of its own for each of these.
-fn among(world: &Arc<World>, works: impl IntoIterator<Item = fn(&World)>) -> Vec<thread::JoinHandle<()>> {
+fn among(
+    world: &Arc<World>,
+    works: impl IntoIterator<Item = fn(&World)>,
+) -> Vec<thread::JoinHandle<()>> {
     let start = |work: fn(&World)| {
         let world = Arc::clone(world);
         thread::spawn(move || work(&world))
@@ -112,24 +127,22 @@ fn allocations_with_statistics_being_read() {
 /// exchanged at all does order them.
 #[test]
 fn the_callers_own_count_stands() {
-    shuttle::check_dfs(
-        || {
-            let memory = Arc::new(MemoryCells::default());
-            memory.set_text_length(40);
-            let counting = thread::spawn({
-                let memory = Arc::clone(&memory);
-                move || {
-                    let (seen, (_, version)) = (memory.tokens.load(), memory.text_length());
-                    let unknown = !seen.holds_for(Counter::new(1));
-                    unknown && memory.write_count(seen, version, 10, Counter::new(1))
-                }
-            });
-            memory.tokens.set_own(7);
-            memory.set_text_length(80);
-            counting.join().unwrap();
-            let left = memory.tokens.load();
-            assert_eq!((left.counter(), left.count()), (None, 7));
-        },
-        None,
-    );
+    let all_orders = Runner::new(DfsScheduler::new(None, false), configuration());
+    report(all_orders.run(|| {
+        let memory = Arc::new(MemoryCells::default());
+        memory.set_text_length(40);
+        let counting = thread::spawn({
+            let memory = Arc::clone(&memory);
+            move || {
+                let (seen, (_, version)) = (memory.tokens.load(), memory.text_length());
+                let unknown = !seen.holds_for(Counter::new(1));
+                unknown && memory.write_count(seen, version, 10, Counter::new(1))
+            }
+        });
+        memory.tokens.set_own(7);
+        memory.set_text_length(80);
+        counting.join().unwrap();
+        let left = memory.tokens.load();
+        assert_eq!((left.counter(), left.count()), (None, 7));
+    }));
 }

@@ -15,7 +15,9 @@ use memory_budget_core::complexity::Level;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::journal::{Journal, Stamped};
 use memory_budget_core::plan::{Plan, plan};
-use memory_budget_core::pool::{Access, Cells, Cost, Entry, Key, Moved, Pool, Query, Row, Snapshot};
+use memory_budget_core::pool::{
+    Access, Cells, Cost, Entry, Key, Moved, Pool, Query, Row, Snapshot,
+};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::statistics::WorkspaceTotals;
 use memory_budget_core::sync::Current;
@@ -99,7 +101,12 @@ pub fn revisions(snapshot: &Snapshot<Memory, u32>) -> Vec<(u32, u32)> {
 
 /// Counts a selection as an allocation does: in the cell that the snapshot knows, or in the one the
 /// row has by now. None: the row was removed.
-pub fn count(pool: &Rows, snapshot: &Snapshot<Memory, u32>, number: u32, now_us: i64) -> Option<u64> {
+pub fn count(
+    pool: &Rows,
+    snapshot: &Snapshot<Memory, u32>,
+    number: u32,
+    now_us: i64,
+) -> Option<u64> {
     snapshot.count_access(number, now_us).ok().or_else(|| {
         let id = snapshot.payload(number).expect("a hole is never selected").id;
         pool.count_moved(hash(id), |it| it.id == id, now_us)
@@ -304,7 +311,8 @@ fn sorted(settings: &Settings, snapshot: &Snapshot<Memory, u32>, now_us: i64) ->
     let importance: Vec<_> = rows.iter().map(|row| row.importance).collect();
     let times: Vec<_> = rows.iter().map(|row| row.timestamp_us).collect();
     let tokens: Vec<_> = rows.iter().map(|row| row.cost.tokens(settings.tokens_per_char)).collect();
-    let candidates = Candidates::new(&tiers, &relevance, &importance, &times, &tokens).expect("equal");
+    let candidates =
+        Candidates::new(&tiers, &relevance, &importance, &times, &tokens).expect("equal");
     let (mut planned, _) = plan(&candidates, settings, Level::Medium, now_us);
     for selected in &mut planned.selected {
         selected.index = numbers[selected.index as usize];
