@@ -30,9 +30,9 @@ pub(crate) use swapped::Slot;
 #[cfg(not(any(loom, shuttle)))]
 pub use swapped::{Current, Held};
 
-/// Whether a model checker is at work. Sizes are then as small as they can be, so that a few
-/// steps reach what otherwise takes thousands of rows.
-pub(crate) const MODELLED: bool = cfg!(any(loom, shuttle));
+/// Whether sizes are as small as they can be: so that a few steps of a model or of a fuzzer reach
+/// what otherwise takes thousands of rows.
+pub(crate) const SMALL: bool = cfg!(any(loom, shuttle, fuzzing));
 
 /// An `f64` that threads may load and store, as its bits. Each access is whole; accesses to
 /// different cells are not ordered among each other.
