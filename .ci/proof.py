@@ -27,6 +27,7 @@ def counted(output: str) -> str:
 
 
 def run(name: str, command: list[str]) -> int:
+    """Runs one proof and notes what it came to; its exit status."""
     NOTES.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     lines: list[str] = []
@@ -45,6 +46,7 @@ def run(name: str, command: list[str]) -> int:
 
 
 def summary() -> int:
+    """Prints what was noted; 1 if something failed, or nothing ran."""
     notes = sorted(NOTES.glob("*.note"))
     failed = 0
     print(f"\n{'proof':18} {'outcome':8} {'seconds':>7}  counted")

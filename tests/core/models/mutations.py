@@ -36,7 +36,8 @@ MUTATIONS = [
         CORE + "journal.rs",
         "journal::no_push_is_lost",
         "let ticket = self.tickets.next.fetch_add(1, AcqRel);",
-        "let ticket = self.tickets.next.load(Acquire); self.tickets.next.store(ticket + 1, crate::sync::Release);",
+        "let ticket = self.tickets.next.load(Acquire);"
+        " self.tickets.next.store(ticket + 1, crate::sync::Release);",
     ),
     Mutation(
         "journal: a ticket is drawn relaxed",
@@ -183,15 +184,19 @@ MUTATIONS = [
         "pool: who looks up takes the rows before the lock",
         CORE + "pool/mod.rs",
         "pool::no_access_is_lost_to_a_compaction",
-        "let index = self.index();\n            let snapshot = self.published.load_full();\n            (work",
-        "let snapshot = self.published.load_full();\n            let index = self.index();\n            (work",
+        "let index = self.index();\n            let snapshot = self.published.load_full();\n"
+        "            (work",
+        "let snapshot = self.published.load_full();\n            let index = self.index();\n"
+        "            (work",
     ),
     Mutation(
         "pool: a condition is checked before the lock",
         CORE + "pool/mod.rs",
         "pool::a_conditional_change_meets_the_rows_it_wants",
-        "let index = self.index();\n        if !wanted(&self.published.load()) {\n            return None;\n        }",
-        "if !wanted(&self.published.load()) {\n            return None;\n        }\n        let index = self.index();",
+        "let index = self.index();\n        if !wanted(&self.published.load()) {\n"
+        "            return None;\n        }",
+        "if !wanted(&self.published.load()) {\n            return None;\n        }\n"
+        "        let index = self.index();",
     ),
     Mutation(
         "pool: changes are published one by one",
