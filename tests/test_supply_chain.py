@@ -123,6 +123,15 @@ def test_nothing_comes_from_outside_the_registry() -> None:
             assert ("source" in package) == ("checksum" in package), f"{lock}: {package['name']}"
 
 
+def test_fuzzers_try_what_is_shipped() -> None:
+    ours, fuzzed = (
+        {(it["name"], it["version"]) for it in tomllib.loads(lock.read_text(encoding="utf-8"))["package"]}
+        for lock in LOCKS[:2]
+    )
+    linked = {"arc-swap", "crossbeam-utils", "hashbrown", "thiserror"}
+    assert {it for it in fuzzed if it[0] in linked} == {it for it in ours if it[0] in linked}
+
+
 def test_what_is_shipped_has_no_crate_twice() -> None:
     twice = {name for name, times in names(shipped()).items() if times > 1}
     assert not twice

@@ -24,7 +24,7 @@ fn main() {
         allocations += stress::everything();
         stress::numbers_of_one_memory();
     }
-    println!("{rounds} rounds, {} threads at once, {allocations} allocations", stress::THREADS);
+    println!("made {allocations} allocations in {rounds} rounds of {} threads", stress::THREADS);
 }
 
 #[cfg(not(any(loom, shuttle)))]
