@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target/wheels"
 SOURCE = WORK / "source"  # both builds happen here: paths must not make a difference
 OLDEST = (3, 11)
+NAME = re.compile(r"python3(\.\d+t?)?")
 ASK = (
     "import sys, sysconfig; print(sys.implementation.name, *sys.version_info[:3], "
     "sysconfig.get_config_var('Py_GIL_DISABLED') or 0, sys.prefix)"
@@ -116,7 +118,8 @@ def interpreters() -> dict[Path, tuple[tuple[int, ...], bool]]:
     found: dict[Path, tuple[tuple[int, ...], bool]] = {}
     homes: set[str] = set()
     for executable in (path for folder in folders for path in sorted(folder.glob("python3*"))):
-        if executable.name.endswith("-config") or (executable.parent.parent / "pyvenv.cfg").exists():
+        is_environment = (executable.parent.parent / "pyvenv.cfg").exists()
+        if is_environment or not NAME.fullmatch(executable.name) or not os.access(executable, os.X_OK):
             continue
         asked = subprocess.run([executable, "-c", ASK], check=False, capture_output=True, text=True)
         if asked.returncode != 0:

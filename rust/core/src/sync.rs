@@ -395,6 +395,10 @@ mod once {
                 return value;
             }
             let _turn = self.turn.lock().expect("no maker panics");
+            // Asked again, though the lock orders, too: its waiting is hidden in std.
+            if let Some(value) = self.get() {
+                return value;
+            }
             let value = self.value.get_or_init(make);
             self.ready.store(true, Release);
             value
@@ -402,6 +406,9 @@ mod once {
 
         pub(crate) fn set(&self, value: T) -> Result<(), T> {
             let _turn = self.turn.lock().expect("no maker panics");
+            if self.ready.load(Acquire) {
+                return Err(value);
+            }
             let done = self.value.set(value);
             self.ready.store(true, Release);
             done
