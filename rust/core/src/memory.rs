@@ -109,7 +109,7 @@ impl MemoryCells {
         self.set_last_access(LastAccess::NEVER);
         self.text_length.store(0, Release);
         self.text_version.fetch_add(1, AcqRel);
-        self.tokens.set_own(0); // no count is to stay, so there is nothing to look at
+        self.tokens.clear();
     }
 
     /// The tier it lives in.

@@ -87,6 +87,12 @@ impl TokenCell {
         self.0.store(TokenWord::counted(count, counter).0, Release);
     }
 
+    /// Forgets whatever count there is. An exchange: a change that comes after it sees what was
+    /// released here.
+    pub(crate) fn clear(&self) {
+        self.0.swap(0, AcqRel);
+    }
+
     /// Replaces `seen` by a count made by `counter`; leaves anything newer alone.
     pub(crate) fn replace(&self, seen: TokenWord, count: u64, counter: Counter) -> bool {
         let word = TokenWord::counted(count, counter);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loom::thread;
-use memory_budget_core::memory::{LastAccess, MemoryCells};
+use memory_budget_core::memory::MemoryCells;
 use memory_budget_core::token_cell::{Counter, FactorTable};
 use memory_budget_core::tokens::{MAX_COUNT, estimate};
 
@@ -117,29 +117,6 @@ fn a_count_is_never_seen_with_another_counter() {
         let left = memory.tokens.load();
         assert!(counts[..2].contains(&(left.counter(), left.count())), "{left:?}");
         assert!(written || left.counter().is_none());
-    });
-}
-
-/// Proves: a failed call takes its time of access back, and no time that another one wrote after it.
-#[test]
-fn a_time_of_access_that_is_taken_back_leaves_no_trace() {
-    model(4, 6, || {
-        let memory = Arc::new(MemoryCells::default());
-        let failing = thread::spawn({
-            let memory = Arc::clone(&memory);
-            move || {
-                let earlier = memory.last_access();
-                memory.set_last_access(LastAccess::written(1));
-                memory.undo_last_access(LastAccess::written(1), earlier);
-                earlier
-            }
-        });
-        let before = memory.last_access();
-        memory.set_last_access(LastAccess::written(2));
-        let earlier = failing.join().unwrap();
-        let left = memory.last_access();
-        assert!(left == LastAccess::written(2) || left == earlier, "{left:?}");
-        assert!(before != LastAccess::written(1) || left == LastAccess::written(2), "{left:?}");
     });
 }
 

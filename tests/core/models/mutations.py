@@ -117,13 +117,6 @@ MUTATIONS = [
         "more(self.accesses()).map(|count| self.set_accesses(count)).is_some()",
     ),
     Mutation(
-        "memory: a time of access is taken back without looking",
-        CORE + "memory.rs",
-        "memory::a_time_of_access_that_is_taken_back_leaves_no_trace",
-        "let _ = self.last_access.compare_exchange(written.0, earlier.0, Relaxed, Relaxed);",
-        "let _ = written; self.set_last_access(earlier);",
-    ),
-    Mutation(
         "memory: no second look at the text after writing a count",
         CORE + "memory.rs",
         "memory::no_count_outlives_its_text",

@@ -10,7 +10,7 @@ mod world;
 
 use std::sync::Arc;
 
-use memory_budget_core::memory::MemoryCells;
+use memory_budget_core::memory::{LastAccess, MemoryCells};
 use memory_budget_core::token_cell::Counter;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner, thread};
@@ -122,13 +122,16 @@ fn allocations_with_statistics_being_read() {
     });
 }
 
-/// What the caller says of tokens stands, whenever it is said. In all orders; loom is of no use here:
-/// of a store and an exchange that nothing else orders, it lets a later load choose, where being
-/// exchanged at all does order them.
+/// Tries all orders of a small case. Loom is of no use for these two: of a store and an exchange
+/// that nothing else orders it lets a later load choose, where being exchanged at all orders them.
+fn in_all_orders(case: impl Fn() + Send + Sync + 'static) {
+    report(Runner::new(DfsScheduler::new(None, false), configuration()).run(case));
+}
+
+/// What the caller says of tokens stands, whenever it is said.
 #[test]
 fn the_callers_own_count_stands() {
-    let all_orders = Runner::new(DfsScheduler::new(None, false), configuration());
-    report(all_orders.run(|| {
+    in_all_orders(|| {
         let memory = Arc::new(MemoryCells::default());
         memory.set_text_length(40);
         let counting = thread::spawn({
@@ -144,5 +147,28 @@ fn the_callers_own_count_stands() {
         counting.join().unwrap();
         let left = memory.tokens.load();
         assert_eq!((left.counter(), left.count()), (None, 7));
-    }));
+    });
+}
+
+/// A failed call takes its time of access back, and no time that another one wrote after it.
+#[test]
+fn a_time_of_access_that_is_taken_back_hides_no_later_one() {
+    in_all_orders(|| {
+        let memory = Arc::new(MemoryCells::default());
+        let failing = thread::spawn({
+            let memory = Arc::clone(&memory);
+            move || {
+                let earlier = memory.last_access();
+                memory.set_last_access(LastAccess::written(1));
+                memory.undo_last_access(LastAccess::written(1), earlier);
+                earlier
+            }
+        });
+        let before = memory.last_access();
+        memory.set_last_access(LastAccess::written(2));
+        let earlier = failing.join().unwrap();
+        let left = memory.last_access();
+        assert!(left == LastAccess::written(2) || left == earlier, "{left:?}");
+        assert!(before != LastAccess::written(1) || left == LastAccess::written(2), "{left:?}");
+    });
 }
