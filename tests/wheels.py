@@ -49,13 +49,14 @@ def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | No
     subprocess.run(command, cwd=cwd, check=True, env=os.environ | (environment or {}))
 
 
-def build(kind: str, *arguments: str) -> Path:
-    """What `pip` or maturin makes of SOURCE."""
-    out = WORK / kind
+def build(origin: str) -> Path:
+    """The wheel that pip makes of SOURCE."""
+    out = WORK / f"of-{origin}"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     environment = {"CARGO_TARGET_DIR": str(WORK / "cargo")}
-    run(sys.executable, "-m", "pip", *arguments, "--wheel-dir", out, ".", cwd=SOURCE, environment=environment)
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--wheel-dir", out, ".", cwd=SOURCE, environment=environment)
     (wheel,) = out.glob("*.whl")
     return wheel
 
@@ -134,13 +135,21 @@ def interpreters() -> dict[Path, tuple[tuple[int, ...], bool]]:
 
 def try_wheel(executable: Path, wheel: Path, is_free_threaded: bool) -> None:
     """Installs the wheel and the tests' needs into an environment of its own and runs the tests there."""
-    environment = WORK / f"environment-{executable.parent.parent.name}-{executable.name}"
-    shutil.rmtree(environment, ignore_errors=True)
-    run(executable, "-m", "venv", environment)
+    environment = WORK / "environment"
+    run(executable, "-m", "venv", "--clear", "--without-pip", environment)
     python = environment / "bin/python"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary")
-    run(*pip, wheel, *project["dependency-groups"]["test"])
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    )
+    run(*pip, "--prefer-binary", wheel, *project["dependency-groups"]["test"])
     options = ["-q", "-p", "no:cacheprovider"]
     if is_free_threaded:
         run(python, "-c", LOCK_STAYS_OFF)
@@ -151,10 +160,10 @@ def try_wheel(executable: Path, wheel: Path, is_free_threaded: bool) -> None:
 
 def main() -> int:
     copy_tree()
-    wheel = build("tree", "wheel", "--no-deps", "--quiet", "--disable-pip-version-check")
+    wheel = build("tree")
     archive = source_distribution()
     unpack(archive)
-    compare(wheel, build("source", "wheel", "--no-deps", "--quiet", "--disable-pip-version-check"))
+    compare(wheel, build("sdist"))
     found = interpreters()
     if not found:
         sys.exit("there is no interpreter to try the wheel on")
@@ -166,7 +175,7 @@ def main() -> int:
         )
         if is_free_threaded:
             free += 1
-            own = WORK / f"free-{version[1]}"
+            own = WORK / "of-free-threaded"
             shutil.rmtree(own, ignore_errors=True)
             run(executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", own, ".", cwd=SOURCE)
             (its_wheel,) = own.glob("*.whl")
