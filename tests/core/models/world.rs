@@ -240,9 +240,10 @@ impl World {
     /// Removes a row that is there, or brings it back in the revision of the others.
     pub fn remove_or_add(&self) {
         let id = self.coming_and_going();
-        self.pool.change(|draft| match draft.find(hash(id), |it| it.id == id) {
-            Some(found) => draft.remove(found),
-            None => {
+        self.pool.change(|draft| {
+            if let Some(found) = draft.find(hash(id), |it| it.id == id) {
+                draft.remove(found);
+            } else {
                 let others = draft.find(hash(0), |it| it.id == 0).expect("it always is there");
                 let revision = draft.rows().payload(others).expect("a row").revision;
                 draft.put(entry(id, revision, Cells::default()));
