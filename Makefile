@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CARGO  ?= cargo
+MODELS := --locked -p memory-budget-core
 
 # What the native module and the installed package are made of.
 SOURCES := $(shell find rust python configs -type f -not -name '*.pyc' -not -name '*.so') \
            Cargo.toml Cargo.lock pyproject.toml README.md
 
-.PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean
+# What `make verify` runs, each by itself as well.
+PROOFS := verify-models verify-schedules verify-mutations verify-sanitizer verify-fuzz verify-supply
+
+.PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean verify $(PROOFS)
 
 demo: build
 	$(BIN)/python examples/memory_budget_example.py
@@ -45,6 +49,38 @@ baseline:
 evidence: build
 	$(BIN)/memory-budget evaluate $(DATA)
 
+# Everything that is proved rather than tested, two proofs at a time: docs/reliability.md.
+verify: build baseline
+	rm -rf target/proofs
+	@failed=0; \
+	$(MAKE) --no-print-directory --jobs 2 --keep-going $(PROOFS) || failed=1; \
+	$(BIN)/python .ci/proof.py || failed=1; \
+	exit $$failed
+
+# Lock-free structures in every interleaving, threads being interrupted more often than in `make test`.
+verify-models:
+	MODELS=thorough RUSTFLAGS="--cfg loom" $(PYTHON) .ci/proof.py models \
+		$(CARGO) test --profile models $(MODELS) --test loom --target-dir target/loom -- --nocapture --test-threads 1
+
+# Whole allocations in random schedules.
+verify-schedules:
+	SCHEDULES=20000 RUSTFLAGS="--cfg shuttle" $(PYTHON) .ci/proof.py schedules \
+		$(CARGO) test --profile models $(MODELS) --test shuttle --target-dir target/shuttle -- --nocapture --test-threads 1
+
+# Each lock-free structure broken on purpose; waits for the models, whose libraries it shares.
+verify-mutations: verify-models
+	$(PYTHON) .ci/proof.py mutations $(PYTHON) tests/core/models/mutations.py
+
+verify-sanitizer:
+	$(PYTHON) .ci/proof.py sanitizer tests/core/stress/thread-sanitizer
+
+verify-fuzz:
+	$(PYTHON) .ci/proof.py fuzz fuzz/run
+
+# Wheels of the tree and of the source distribution, and the tests on every interpreter there is.
+verify-supply: build baseline
+	$(PYTHON) .ci/proof.py supply $(BIN)/python tests/wheels.py
+
 build: $(VENV)/.built
 
 $(VENV)/.environment: pyproject.toml
@@ -71,12 +107,13 @@ lint: build
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest memory_budget_allocator._core --allowlist tests/stubtest-allowlist.txt
 	.ci/cargo-if-installed fmt --all --check
+	.ci/cargo-if-installed fmt --manifest-path fuzz/Cargo.toml --check
 	.ci/cargo-if-installed clippy --all-targets --locked -- -D warnings
 
 test-rust:
 	$(CARGO) test --workspace --locked
 	# The lock-free structures under every interleaving loom can find.
-	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release -p memory-budget-core --test loom --target-dir target/loom
+	RUSTFLAGS="--cfg loom" $(CARGO) test --profile models $(MODELS) --test loom --target-dir target/loom
 	# The bindings compile for a free-threaded interpreter, which need not be present.
 	PYO3_CONFIG_FILE=$(CURDIR)/rust/bindings/free-threaded.pyo3.txt \
 		$(CARGO) check --locked -p memory-budget-bindings --target-dir target/free-threaded

@@ -182,7 +182,7 @@ def test_times_before_1970_are_cut_to_the_microsecond_before(unit: str) -> None:
     microseconds = {"s": 1_000_000, "ms": 1000, "us": 1}.get(unit)
     before, after = (-microseconds, microseconds) if microseconds else (-1, 0)
     epoch = np.datetime64(0, "us")
-    expected = [(epoch + tick).item().replace(tzinfo=UTC) for tick in (before, after)]
+    expected = [(epoch + np.timedelta64(tick, "us")).item().replace(tzinfo=UTC) for tick in (before, after)]
     assert [found[0], found[1], found[2]] == [expected[0], None, expected[1]]
 
 

@@ -99,6 +99,7 @@ impl Owned {
                 available,
                 spill_over: Some(spill_over),
                 minimum_score: 0.25,
+                cut_oversized: available.is_some(),
             };
             let candidates = candidates.with_pinned(&pinned);
             let expected = plan_within(&candidates, settings, &limits, Level::Medium, now_us);

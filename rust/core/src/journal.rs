@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AcqRel, Acquire, AtomicI64, AtomicU64, MODELLED, OnceLock, Relaxed, Slot};
+use crate::sync::{AcqRel, Acquire, AtomicI64, AtomicU64, OnceLock, Relaxed, SMALL, Slot};
 
 /// Slots of the first segment; each further one has twice as many as the one before. Small in
 /// models, so that they cross from one segment to the next.
-const FIRST_SEGMENT: u64 = if MODELLED { 1 } else { 32 };
+const FIRST_SEGMENT: u64 = if SMALL { 1 } else { 32 };
 
 /// Enough segments for every ticket that can be drawn.
 const SEGMENTS: usize = 64 - FIRST_SEGMENT.ilog2() as usize;

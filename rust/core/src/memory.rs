@@ -72,6 +72,14 @@ pub struct MemoryCells {
 
 impl Default for MemoryCells {
     fn default() -> Self {
+        Self::new(Tier::Working, NO_TIME, 0)
+    }
+}
+
+impl MemoryCells {
+    /// A new memory, with a text of that many code points.
+    #[must_use]
+    pub fn new(tier: Tier, timestamp_us: i64, code_points: u64) -> Self {
         Self {
             relevance: AtomicF64::new(0.0),
             importance: AtomicF64::new(0.5),
@@ -80,16 +88,14 @@ impl Default for MemoryCells {
             promotion: AtomicF64::new(0.0),
             tokens: TokenCell::default(),
             access_count: AtomicU64::new(0),
-            timestamp_us: AtomicI64::new(NO_TIME),
+            timestamp_us: AtomicI64::new(timestamp_us),
             last_access: AtomicI64::new(NO_TIME),
-            text_length: AtomicU64::new(0),
+            text_length: AtomicU64::new(code_points),
             text_version: AtomicU32::new(0),
-            place: PlaceCell::default(),
+            place: PlaceCell::new(tier),
         }
     }
-}
 
-impl MemoryCells {
     /// Every number as a new memory has it.
     pub fn reset(&self) {
         self.relevance.store(0.0);
@@ -101,8 +107,9 @@ impl MemoryCells {
         self.place.reset();
         self.set_timestamp_us(NO_TIME);
         self.set_last_access(LastAccess::NEVER);
-        self.set_text_length(0);
-        self.tokens.set_own(0);
+        self.text_length.store(0, Release);
+        self.text_version.fetch_add(1, AcqRel);
+        self.tokens.clear();
     }
 
     /// The tier it lives in.

@@ -43,11 +43,17 @@ pub struct PlaceCell(AtomicU8);
 
 impl Default for PlaceCell {
     fn default() -> Self {
-        Self(AtomicU8::new(0))
+        Self::new(Tier::Working)
     }
 }
 
 impl PlaceCell {
+    /// That tier and no flag.
+    #[must_use]
+    pub fn new(tier: Tier) -> Self {
+        Self(AtomicU8::new(tier as u8))
+    }
+
     /// What it holds now.
     #[must_use]
     pub fn load(&self) -> Place {

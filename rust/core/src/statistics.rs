@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use crossbeam_utils::CachePadded;
 
 use crate::complexity::Level;
-use crate::sync::{Acquire, AtomicU64, MODELLED, Relaxed, Release, Slot};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, SMALL, Slot};
 use crate::tier::Tier;
 
 /// What one tier got in one allocation.
@@ -255,9 +255,9 @@ fn seat() -> usize {
 }
 
 // One in models: each further one multiplies the interleavings.
-const SHARDS_OF_ALL: usize = if MODELLED { 1 } else { 8 };
-const SHARDS_OF_ONE: usize = if MODELLED { 1 } else { 2 };
-const BUCKETS: usize = if MODELLED { 1 } else { 64 };
+const SHARDS_OF_ALL: usize = if SMALL { 1 } else { 8 };
+const SHARDS_OF_ONE: usize = if SMALL { 1 } else { 2 };
+const BUCKETS: usize = if SMALL { 1 } else { 64 };
 
 type ById = HashMap<Arc<str>, Arc<Totals>>;
 

@@ -10,10 +10,14 @@ use std::fmt;
 pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard, OnceLock};
+pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard};
+#[cfg(any(loom, shuttle, sanitized))]
+pub(crate) use once::OnceLock;
+#[cfg(not(any(loom, shuttle, sanitized)))]
+pub(crate) use std::sync::OnceLock;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard, OnceLock,
+    Mutex, MutexGuard,
     atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64},
 };
 
@@ -26,9 +30,9 @@ pub(crate) use swapped::Slot;
 #[cfg(not(any(loom, shuttle)))]
 pub use swapped::{Current, Held};
 
-/// Whether a model checker is at work. Sizes are then as small as they can be, so that a few
-/// steps reach what otherwise takes thousands of rows.
-pub(crate) const MODELLED: bool = cfg!(any(loom, shuttle));
+/// Whether sizes are as small as they can be: so that a few steps of a model or of a fuzzer reach
+/// what otherwise takes thousands of rows.
+pub(crate) const SMALL: bool = cfg!(any(loom, shuttle, fuzzing));
 
 /// An `f64` that threads may load and store, as its bits. Each access is whole; accesses to
 /// different cells are not ordered among each other.
@@ -144,13 +148,13 @@ mod modelled {
     use std::ops::Deref;
     use std::sync::{self, Arc, PoisonError};
 
-    use super::{AcqRel, Acquire, Relaxed, Release};
+    use super::{AcqRel, Acquire, Relaxed};
     #[cfg(loom)]
-    use loom::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    use loom::sync::atomic::{self, AtomicUsize, Ordering};
     #[cfg(loom)]
     pub(crate) use loom::sync::{Mutex, MutexGuard};
     #[cfg(shuttle)]
-    use shuttle::sync::atomic::{self, AtomicBool, AtomicUsize, Ordering};
+    use shuttle::sync::atomic::{self, AtomicUsize, Ordering};
     #[cfg(shuttle)]
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
@@ -350,6 +354,22 @@ mod modelled {
             self.0.store(value);
         }
     }
+}
+
+/// A `OnceLock` whose ordering a checker sees: loom and shuttle know nothing of std's, and
+/// ThreadSanitizer nothing of what was compiled with std.
+#[cfg(any(loom, shuttle, sanitized))]
+mod once {
+    use std::sync;
+
+    #[cfg(loom)]
+    use loom::sync::{Mutex, atomic::AtomicBool};
+    #[cfg(shuttle)]
+    use shuttle::sync::{Mutex, atomic::AtomicBool};
+    #[cfg(sanitized)]
+    use std::sync::{Mutex, atomic::AtomicBool};
+
+    use super::{Acquire, Release};
 
     pub(crate) struct OnceLock<T> {
         ready: AtomicBool,
@@ -375,6 +395,10 @@ mod modelled {
                 return value;
             }
             let _turn = self.turn.lock().expect("no maker panics");
+            // Asked again, though the lock orders, too: its waiting is hidden in std.
+            if let Some(value) = self.get() {
+                return value;
+            }
             let value = self.value.get_or_init(make);
             self.ready.store(true, Release);
             value
@@ -382,6 +406,9 @@ mod modelled {
 
         pub(crate) fn set(&self, value: T) -> Result<(), T> {
             let _turn = self.turn.lock().expect("no maker panics");
+            if self.ready.load(Acquire) {
+                return Err(value);
+            }
             let done = self.value.set(value);
             self.ready.store(true, Release);
             done

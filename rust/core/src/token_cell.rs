@@ -87,6 +87,12 @@ impl TokenCell {
         self.0.store(TokenWord::counted(count, counter).0, Release);
     }
 
+    /// Forgets whatever count there is. An exchange: a change that comes after it sees what was
+    /// released here.
+    pub(crate) fn clear(&self) {
+        self.0.swap(0, AcqRel);
+    }
+
     /// Replaces `seen` by a count made by `counter`; leaves anything newer alone.
     pub(crate) fn replace(&self, seen: TokenWord, count: u64, counter: Counter) -> bool {
         let word = TokenWord::counted(count, counter);
@@ -100,8 +106,11 @@ impl TokenCell {
     }
 
     /// Forgets a count that the library made: the text it was made of has changed.
+    ///
+    /// A word that stays is exchanged for itself: a change that comes after this one then sees what
+    /// was released here. Only to look would leave both sides of a race with what they knew before.
     pub(crate) fn forget_counted(&self) {
-        let forget = |word: u64| (word >> COUNT_BITS != 0).then_some(0);
+        let forget = |word: u64| Some(if word >> COUNT_BITS == 0 { word } else { 0 });
         let _ = self.0.fetch_update(AcqRel, Acquire, forget);
     }
 }

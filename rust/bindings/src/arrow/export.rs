@@ -137,6 +137,8 @@ fn array(length: usize, state: ArrayState) -> ArrowArray {
     }
 }
 
+/// # Safety
+/// Takes an array made by `array` that was not released before.
 unsafe extern "C" fn release_array(array: *mut ArrowArray) {
     // SAFETY: a consumer passes an array made by `array`, once: it is marked released here.
     unsafe {
@@ -176,6 +178,8 @@ fn schema(name: &'static CStr, format: &'static CStr, state: SchemaState) -> Arr
     }
 }
 
+/// # Safety
+/// Takes a schema made by `schema` that was not released before.
 unsafe extern "C" fn release_schema(schema: *mut ArrowSchema) {
     // SAFETY: a consumer passes a schema made by `schema`, once: it is marked released here.
     unsafe {
@@ -192,6 +196,8 @@ struct StreamState {
     batch: Option<ArrowArray>,
 }
 
+/// # Safety
+/// Takes a stream made by `stream` that was not released, and no struct that holds anything.
 unsafe extern "C" fn get_schema(stream: *mut ArrowArrayStream, out: *mut ArrowSchema) -> c_int {
     // SAFETY: a consumer passes a stream made by `stream` and not released.
     let state = unsafe { &*(*stream).private_data.cast::<StreamState>() };
@@ -205,6 +211,8 @@ unsafe extern "C" fn get_schema(stream: *mut ArrowArrayStream, out: *mut ArrowSc
     0
 }
 
+/// # Safety
+/// Takes a stream made by `stream` that was not released, and no struct that holds anything.
 unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArray) -> c_int {
     // SAFETY: as in `get_schema`; streams are used by one thread at a time.
     let state = unsafe { &mut *(*stream).private_data.cast::<StreamState>() };
@@ -214,10 +222,14 @@ unsafe extern "C" fn get_next(stream: *mut ArrowArrayStream, out: *mut ArrowArra
     0
 }
 
+/// # Safety
+/// Takes a stream made by `stream` that was not released.
 unsafe extern "C" fn get_last_error(_stream: *mut ArrowArrayStream) -> *const c_char {
     ptr::null() // nothing ever fails
 }
 
+/// # Safety
+/// Takes a stream made by `stream` that was not released before.
 unsafe extern "C" fn release_stream(stream: *mut ArrowArrayStream) {
     // SAFETY: a consumer passes a stream made by `stream`, once: it is marked released here.
     unsafe {

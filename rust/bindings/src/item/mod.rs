@@ -94,12 +94,9 @@ impl MemoryItem {
     /// An item of its own with these fields, all others as new; `timestamp_us` is that of
     /// `timestamp`.
     pub fn from_parts(parts: Parts<'_>, tier: Tier, timestamp_us: i64) -> PyResult<Self> {
-        let item = Self::blank();
-        if let Some(text) = &parts.text {
-            item.set_text_length(text.code_point_len()? as u64);
-        }
-        item.move_to(tier);
-        item.set_timestamp_us(timestamp_us);
+        let code_points = parts.text.as_ref().map_or(Ok(0), PyStringMethods::code_point_len)?;
+        let cells = MemoryCells::new(tier, timestamp_us, code_points as u64);
+        let item = Self { cells, objects: Mutex::default() };
         {
             let mut objects = item.objects();
             objects.memory_id = parts.memory_id.map(Bound::unbind);
@@ -121,7 +118,7 @@ impl MemoryItem {
 
     /// An item as it is before its fields are assigned.
     pub fn blank() -> Self {
-        Self { cells: MemoryCells::default(), objects: Mutex::new(Objects::default()) }
+        Self { cells: MemoryCells::default(), objects: Mutex::default() }
     }
 
     /// Every field as a new object has it.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::decay::NO_TIME;
-use crate::sync::{AcqRel, Acquire, AtomicF64, AtomicI64, AtomicU64, MODELLED, OnceLock, Release};
+use crate::sync::{AcqRel, Acquire, AtomicF64, AtomicI64, AtomicU64, OnceLock, Release, SMALL};
 use crate::tokens::MAX_COUNT;
 
 /// Rows whose cells are made together, when the first of them is written.
-const GROUP: usize = if MODELLED { 2 } else { 64 };
+const GROUP: usize = if SMALL { 2 } else { 64 };
 
 /// In place of a count: the row has a new number, and its cell is elsewhere.
 const MOVED: u64 = u64::MAX;

@@ -11,15 +11,15 @@ use super::number::Numbers;
 use crate::approximation::LARGEST;
 use crate::decay::NO_TIME;
 use crate::plan::count_equal;
-use crate::sync::{Current, MODELLED};
+use crate::sync::{Current, SMALL};
 use crate::tier::Tier;
 use crate::tokens::{MAX_COUNT, estimate};
 
 /// Rows of a chunk.
-pub(super) const CHUNK: usize = if MODELLED { 4 } else { 4096 };
+pub(super) const CHUNK: usize = if SMALL { 4 } else { 4096 };
 
 /// Rows whose payloads are copied together.
-const BLOCK: usize = if MODELLED { 2 } else { 64 };
+const BLOCK: usize = if SMALL { 2 } else { 64 };
 
 /// Half-lives whose decay a chunk remembers; each costs four bytes a row.
 const REMEMBERED: usize = 4;
