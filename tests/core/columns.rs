@@ -114,8 +114,10 @@ impl Owned {
     }
 }
 
+// Strategies are boxed: unboxed, a debug build moves more of them about than a test thread's stack holds.
+
 /// Components that approximations go wrong on.
-fn component() -> impl Strategy<Value = f64> {
+fn component() -> BoxedStrategy<f64> {
     prop_oneof![
         12 => 0.0..=1.0f64,
         4 => (0u32..4).prop_map(|step| f64::from(step) / 3.0),
@@ -126,22 +128,24 @@ fn component() -> impl Strategy<Value = f64> {
             Just(5e-324), Just(1e7), -1e6..1e6f64
         ],
     ]
+    .boxed()
 }
 
 fn tame() -> impl Strategy<Value = f64> {
     prop_oneof![4 => 0.0..=1.0f64, 1 => (0u32..3).prop_map(|step| f64::from(step) / 2.0)]
 }
 
-fn column(rows: usize) -> impl Strategy<Value = Vec<f64>> {
+fn column(rows: usize) -> BoxedStrategy<Vec<f64>> {
     prop_oneof![
         3 => vec(tame(), rows),
         2 => vec(component(), rows),
         1 => component().prop_map(move |value| vec![value; rows]),
     ]
+    .boxed()
 }
 
 /// Times before and after `now_us`, the same for many rows, unknown, and at the ends of the calendar.
-fn time(now_us: i64) -> impl Strategy<Value = i64> {
+fn time(now_us: i64) -> BoxedStrategy<i64> {
     let (start, end) = (FIRST_US, 253_402_300_799_999_999);
     let time = prop_oneof![
         12 => (0i64..3_000).prop_map(move |hours| now_us - hours * HOUR),
@@ -151,16 +155,17 @@ fn time(now_us: i64) -> impl Strategy<Value = i64> {
         1 => Just(NO_TIME),
         1 => start..=end,
     ];
-    time.prop_map(move |time| if time == NO_TIME { time } else { time.clamp(start, end) })
+    time.prop_map(move |time| if time == NO_TIME { time } else { time.clamp(start, end) }).boxed()
 }
 
-fn tokens() -> impl Strategy<Value = u64> {
+fn tokens() -> BoxedStrategy<u64> {
     prop_oneof![
         12 => 1u64..60,
         1 => Just(0),
         1 => 5_000u64..9_000,
         1 => prop_oneof![Just(MAX_COUNT), 0..=MAX_COUNT],
     ]
+    .boxed()
 }
 
 fn owned(now_us: i64) -> impl Strategy<Value = Owned> {
@@ -188,11 +193,12 @@ fn owned(now_us: i64) -> impl Strategy<Value = Owned> {
     })
 }
 
-fn weight() -> impl Strategy<Value = f64> {
+fn weight() -> BoxedStrategy<f64> {
     prop_oneof![6 => 0.0..=1.0f64, 1 => Just(0.0), 1 => 0.0..1e7f64, 1 => Just(1e300), 1 => Just(5e-324)]
+    .boxed()
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> BoxedStrategy<Settings> {
     let half_life =
         prop_oneof![4 => 1.0..1e3f64, 1 => 1e-9..1e13f64, 1 => Just(5e-324), 1 => Just(f64::MAX)];
     let budget = prop_oneof![1 => Just(0), 6 => 0u64..9_000, 1 => Just(MAX_COUNT)];
@@ -201,8 +207,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         2 => [weight(), weight(), weight()],
     ];
     let shares = prop_oneof![3 => Just([0.3, 0.25, 0.2, 0.25]), 1 => Just([0.0, 1.0, 0.0, 0.1])];
-    (half_life, budget, weights, shares).prop_map(
-        |(freshness_half_life_hours, max_total_tokens, weights, shares)| Settings {
+    (half_life, budget, weights, shares)
+        .prop_map(|(freshness_half_life_hours, max_total_tokens, weights, shares)| Settings {
             freshness_half_life_hours,
             max_total_tokens,
             shares,
@@ -212,11 +218,11 @@ fn settings() -> impl Strategy<Value = Settings> {
                 freshness: weights[2],
             },
             ..Settings::default()
-        },
-    )
+        })
+        .boxed()
 }
 
-fn tuning() -> impl Strategy<Value = ColumnTuning> {
+fn tuning() -> BoxedStrategy<ColumnTuning> {
     let search = (1usize..200, 1usize..1500, 1usize..40, 0usize..40).prop_map(
         |(sample, block, keep_least, more)| Tuning {
             sample,
@@ -229,6 +235,7 @@ fn tuning() -> impl Strategy<Value = ColumnTuning> {
         1 => Just(ColumnTuning::default()),
         4 => search.prop_map(|search| ColumnTuning { sort_below: 0, search }),
     ]
+    .boxed()
 }
 
 /// Moments of this age, before 1970, and at the ends of the calendar.
@@ -266,7 +273,7 @@ proptest! {
         owned.timestamp_us.fill(0);
         match wrong {
             0 => owned.tier[row] = 4 + (row % 200) as u8,
-            1 => owned.tokens[row] = MAX_COUNT + 1 + row as u64 * 0x0100_0000_0000_0001,
+            1 => owned.tokens[row] = MAX_COUNT + 1 + (row as u64).wrapping_mul(0x0100_0000_0000_0001),
             _ => owned.timestamp_us[row] = if row % 2 == 0 { i64::MAX } else { i64::MIN + 1 },
         }
         let columns = Columns {
