@@ -47,6 +47,9 @@ fn hash(id: u32) -> u64 {
     u64::from(id % 3) << 60
 }
 
+/// The id of the row that leaves a hole; no other has one as large.
+const HOLE: u32 = 1 << 20;
+
 /// The numbers of a row in a revision. Among all ids of one revision no two scores are equal.
 pub fn row(id: u32, revision: u32) -> Row {
     Row {
@@ -71,7 +74,7 @@ pub fn pool(ids: u32, hole: bool) -> Rows {
     let pool = Rows::new();
     pool.change(|draft| {
         if hole {
-            draft.put(entry(u32::MAX, 0, Cells::default()));
+            draft.put(entry(HOLE, 0, Cells::default()));
         }
         for id in 0..ids {
             draft.put(entry(id, 0, Cells::default()));
