@@ -10,7 +10,7 @@ SOURCES := $(shell find rust python configs -type f -not -name '*.pyc' -not -nam
            Cargo.toml Cargo.lock pyproject.toml README.md
 
 # What `make verify` runs, each by itself as well.
-PROOFS := verify-models verify-schedules verify-mutations verify-sanitizer verify-fuzz verify-supply
+PROOFS := verify-models verify-schedules verify-mutations verify-sanitizer verify-fuzz verify-supply verify-python
 
 .PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean verify $(PROOFS)
 
@@ -80,6 +80,10 @@ verify-fuzz:
 # Wheels of the tree and of the source distribution, and the tests on every interpreter there is.
 verify-supply: build baseline
 	$(PYTHON) .ci/proof.py supply $(BIN)/python tests/wheels.py
+
+# The longer Python tests, and the whole suite once more with every test in several threads.
+verify-python: build baseline
+	$(PYTHON) .ci/proof.py python .ci/verify-python $(BIN)
 
 build: $(VENV)/.built
 
