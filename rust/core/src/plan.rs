@@ -33,6 +33,8 @@ pub struct Selected {
     pub combined: f64,
     /// Whether it was taken because it is pinned.
     pub pinned: bool,
+    /// What it was ordered by, greatest first: its combined score, or the key of another ranking.
+    pub key: f64,
 }
 
 /// What one tier got.
@@ -222,6 +224,7 @@ fn details(candidates: &Candidates<'_>, scores: &Scores, row: u32) -> Selected {
         freshness: scores.freshness[index],
         combined: scores.combined[index],
         pinned: false,
+        key: scores.combined[index],
     }
 }
 

@@ -78,7 +78,8 @@ impl Scores {
     }
 }
 
-fn non_finite(candidates: &Candidates<'_>) -> Option<NonFinite> {
+/// Where components of candidates are NaN or infinite.
+pub(crate) fn non_finite(candidates: &Candidates<'_>) -> Option<NonFinite> {
     let bad = |column: &[f64]| column.iter().filter(|value| !value.is_finite()).count();
     let count = bad(candidates.relevance()) + bad(candidates.importance());
     if count == 0 {

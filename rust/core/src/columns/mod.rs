@@ -209,7 +209,17 @@ impl Columns<'_> {
         let tier = Tier::from_index(self.tier[row as usize].into()).unwrap_or(Tier::Working);
         let tokens = self.tokens[row as usize];
         let pinned = false;
-        Selected { index: row, tier, tokens, relevance, importance, freshness, combined, pinned }
+        Selected {
+            index: row,
+            tier,
+            tokens,
+            relevance,
+            importance,
+            freshness,
+            combined,
+            pinned,
+            key: combined,
+        }
     }
 
     /// Scores everything, sorts everything.

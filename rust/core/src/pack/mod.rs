@@ -12,5 +12,6 @@ mod without_sorting;
 
 pub use oversized::best_oversized;
 pub use score_order::{Packed, score_order};
+pub(crate) use within_limits::granted;
 pub use within_limits::{Granted, select_within};
 pub use without_sorting::{NOT_A_CANDIDATE, Ranking, Tuning, select};

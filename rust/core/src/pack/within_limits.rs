@@ -91,7 +91,7 @@ fn worthy(taken: Vec<(u32, f64)>, minimum_score: f64) -> Vec<u32> {
 }
 
 /// Own budgets with what tiers use beyond them moved there from those that have some left.
-fn granted(budgets: [u64; Tier::COUNT], used: [u64; Tier::COUNT]) -> [u64; Tier::COUNT] {
+pub(crate) fn granted(budgets: [u64; Tier::COUNT], used: [u64; Tier::COUNT]) -> [u64; Tier::COUNT] {
     let over = Tier::ALL.map(|tier| used[tier.index()].saturating_sub(budgets[tier.index()]));
     let left = Tier::ALL.map(|tier| budgets[tier.index()].saturating_sub(used[tier.index()]));
     let given = apportion(over.iter().sum(), left);

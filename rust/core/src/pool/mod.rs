@@ -37,7 +37,7 @@ pub use access::{Access, Cells, Moved};
 pub use chunk::Row;
 pub use cost::Cost;
 pub use draft::{Draft, Entry};
-pub use query::{Evaluation, Missing, PoolPlan, Query, Relevance};
+pub use query::{Evaluation, Gathered, Missing, PoolPlan, Query, Relevance};
 pub use snapshot::{Snapshot, SnapshotIndex};
 
 use crate::sync::{Current, Mutex, MutexGuard};

@@ -87,6 +87,65 @@ pub struct PoolPlan {
     pub non_finite: Option<NonFinite>,
 }
 
+/// Candidates of a query, out of the chunks.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Row numbers, ascending.
+    pub numbers: Vec<u32>,
+    tiers: Vec<Tier>,
+    relevance: Vec<f64>,
+    importance: Vec<f64>,
+    timestamp_us: Vec<i64>,
+    tokens: Vec<u64>,
+    pinned: Vec<u32>,
+}
+
+impl Gathered {
+    fn with_room(rows: usize) -> Self {
+        Self {
+            numbers: Vec::with_capacity(rows),
+            tiers: Vec::with_capacity(rows),
+            relevance: Vec::with_capacity(rows),
+            importance: Vec::with_capacity(rows),
+            timestamp_us: Vec::with_capacity(rows),
+            tokens: Vec::with_capacity(rows),
+            pinned: Vec::new(),
+        }
+    }
+
+    /// As columns; candidate `i` is row `numbers[i]`.
+    ///
+    /// # Panics
+    /// Never: the columns are of one length.
+    #[must_use]
+    pub fn candidates(&self) -> Candidates<'_> {
+        let Self { tiers, relevance, importance, timestamp_us, tokens, pinned, .. } = self;
+        Candidates::new(tiers, relevance, importance, timestamp_us, tokens)
+            .expect("columns of equal length")
+            .with_pinned(pinned)
+    }
+
+    /// Whether the query's relevance leaves out rows that are candidates all the same.
+    #[must_use]
+    pub fn has_unknown(&self, query: &Query<'_>) -> bool {
+        match query.relevance {
+            Relevance::Rows(rows, Missing::Zero) => rows.len() < self.numbers.len(),
+            _ => false,
+        }
+    }
+
+    /// Turns the candidates of a plan over [`Self::candidates`] into row numbers.
+    pub fn number(&self, plan: &mut Plan, non_finite: &mut Option<NonFinite>) {
+        let oversized = plan.limited.iter_mut().flat_map(|it| it.oversized.iter_mut().flatten());
+        for selected in plan.selected.iter_mut().chain(oversized) {
+            selected.index = self.numbers[selected.index as usize];
+        }
+        if let Some(found) = non_finite {
+            found.first_index = self.numbers[found.first_index] as usize;
+        }
+    }
+}
+
 /// A row's promotion score and what it recommends.
 pub struct Evaluation {
     /// The row.
@@ -113,11 +172,11 @@ impl Query<'_> {
             Relevance::F32(column) => self.plan_by(snapshot, one_a_row(column, snapshot)),
             Relevance::F64(column) => self.plan_by(snapshot, one_a_row(column, snapshot)),
             Relevance::Rows(rows, Missing::Zero) => {
-                let column = spread(rows, snapshot.rows());
+                let column = spread(rows, snapshot.rows(), 0.0);
                 self.plan_by(snapshot, column.as_slice())
             }
             Relevance::Rows(rows, Missing::Exclude) => {
-                let column = spread(rows, snapshot.rows());
+                let column = spread(rows, snapshot.rows(), 0.0);
                 let ranking = PoolRanking::new(snapshot, self, column.as_slice());
                 self.plan_few(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
             }
@@ -160,39 +219,78 @@ impl Query<'_> {
         ranking: &PoolRanking<'_, P, E, C>,
         rows: impl Iterator<Item = u32>,
     ) -> Result<PoolPlan, Error> {
-        let (mut numbers, mut tiers, mut timestamp_us) = (vec![], vec![], vec![]);
-        let (mut relevances, mut importances, mut tokens) = (vec![], vec![], vec![]);
-        let mut pinned = vec![];
-        for number in rows {
-            let mut tier = [0];
-            ranking.tiers_within(number as usize / CHUNK, number as usize % CHUNK, &mut tier);
-            let Some(tier) = Tier::from_index(tier[0].into()) else { continue };
-            let (chunk, at) = snapshot.place(number);
-            let [relevance, importance] = ranking.raw(number as usize);
-            if chunk.is_pinned(at) {
-                pinned.push(row_number(numbers.len()));
-            }
-            numbers.push(number);
-            tiers.push(tier);
-            relevances.push(relevance);
-            importances.push(importance);
-            timestamp_us.push(chunk.decays_from(at));
-            tokens.push(chunk.cost(at).tokens(self.settings.tokens_per_char));
-        }
-        let candidates = Candidates::new(&tiers, &relevances, &importances, &timestamp_us, &tokens)
-            .expect("columns of equal length")
-            .with_pinned(&pinned);
+        let gathered = self.gather_some(snapshot, ranking, rows);
+        let candidates = gathered.candidates();
         let (mut plan, scores) =
             plan_within(&candidates, self.settings, &self.limits, self.level, self.now_us)?;
-        let oversized = plan.limited.iter_mut().flat_map(|it| it.oversized.iter_mut().flatten());
-        for selected in plan.selected.iter_mut().chain(oversized) {
-            selected.index = numbers[selected.index as usize];
-        }
         let mut non_finite = scores.non_finite;
-        if let Some(found) = &mut non_finite {
-            found.first_index = numbers[found.first_index] as usize;
-        }
+        gathered.number(&mut plan, &mut non_finite);
         Ok(PoolPlan { plan, non_finite })
+    }
+
+    /// The candidates of the query as columns of their own, rows ascending. Where a mapping leaves a row
+    /// out that is a candidate all the same, its relevance is `unknown`.
+    ///
+    /// # Panics
+    /// As [`Self::plan`].
+    #[must_use]
+    pub fn gather<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>, unknown: f64) -> Gathered {
+        let all = 0..row_number(snapshot.rows());
+        match self.relevance {
+            Relevance::Stored => {
+                let ranking = PoolRanking::new(snapshot, self, Stored(snapshot));
+                self.gather_some(snapshot, &ranking, all)
+            }
+            Relevance::F32(column) => {
+                let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
+                self.gather_some(snapshot, &ranking, all)
+            }
+            Relevance::F64(column) => {
+                let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
+                self.gather_some(snapshot, &ranking, all)
+            }
+            Relevance::Rows(rows, missing) => {
+                let column = spread(rows, snapshot.rows(), unknown);
+                let ranking = PoolRanking::new(snapshot, self, column.as_slice());
+                match missing {
+                    Missing::Zero => self.gather_some(snapshot, &ranking, all),
+                    Missing::Exclude => {
+                        self.gather_some(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
+                    }
+                }
+            }
+        }
+    }
+
+    fn gather_some<P: Clone, E: Clone, C: Column>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        ranking: &PoolRanking<'_, P, E, C>,
+        rows: impl Iterator<Item = u32>,
+    ) -> Gathered {
+        let mut gathered = Gathered::with_room(rows.size_hint().0);
+        let mut tiers = [0; CHUNK];
+        let mut known = usize::MAX;
+        for number in rows {
+            let (place, at) = (number as usize / CHUNK, number as usize % CHUNK);
+            let (chunk, _) = snapshot.place(number);
+            if place != known {
+                ranking.tiers_within(place, 0, &mut tiers[..chunk.len()]);
+                known = place;
+            }
+            let Some(tier) = Tier::from_index(tiers[at].into()) else { continue };
+            let [relevance, importance] = ranking.raw(number as usize);
+            if chunk.is_pinned(at) {
+                gathered.pinned.push(row_number(gathered.numbers.len()));
+            }
+            gathered.numbers.push(number);
+            gathered.tiers.push(tier);
+            gathered.relevance.push(relevance);
+            gathered.importance.push(importance);
+            gathered.timestamp_us.push(chunk.decays_from(at));
+            gathered.tokens.push(chunk.cost(at).tokens(self.settings.tokens_per_char));
+        }
+        gathered
     }
 
     /// Scores all rows, computes their promotion scores, and says which should change tier. `access`
@@ -218,7 +316,7 @@ impl Query<'_> {
                 self.evaluate_by(snapshot, one_a_row(column, snapshot), ladder, access, visit);
             }
             Relevance::Rows(rows, _) => {
-                let column = spread(rows, snapshot.rows());
+                let column = spread(rows, snapshot.rows(), 0.0);
                 self.evaluate_by(snapshot, column.as_slice(), ladder, access, visit);
             }
         }
@@ -257,9 +355,9 @@ fn one_a_row<'a, T, P: Clone, E: Clone>(column: &'a [T], snapshot: &Snapshot<P, 
     column
 }
 
-/// Scores of some rows as a column with 0.0 for all others.
-fn spread(rows: &[(u32, f64)], length: usize) -> Vec<f64> {
-    let mut column = vec![0.0; length];
+/// Scores of some rows as a column with one value for all others.
+fn spread(rows: &[(u32, f64)], length: usize, others: f64) -> Vec<f64> {
+    let mut column = vec![others; length];
     for &(row, relevance) in rows {
         column[row as usize] = relevance;
     }
@@ -275,7 +373,17 @@ fn selected<P: Clone, E: Clone, C: Column>(
     let tier = Tier::from_index(ranking.tier(row).into()).expect("a candidate has a tier");
     let tokens = ranking.tokens(row);
     let pinned = false;
-    Selected { index: row, tier, tokens, relevance, importance, freshness, combined, pinned }
+    Selected {
+        index: row,
+        tier,
+        tokens,
+        relevance,
+        importance,
+        freshness,
+        combined,
+        pinned,
+        key: combined,
+    }
 }
 
 /// Counts the components of candidates that are NaN or infinite.

@@ -45,7 +45,7 @@ impl Order {
 pub struct Key {
     /// The memory's tier.
     pub tier: Tier,
-    /// Its combined score.
+    /// What it is ordered by, greatest first: its combined score, or the key of another ranking.
     pub score: f64,
     /// Its creation time in microseconds, or [`crate::decay::NO_TIME`].
     pub timestamp_us: i64,

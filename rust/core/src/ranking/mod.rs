@@ -1,0 +1,358 @@
+//! Rankings: in which order candidates are tried.
+//!
+//! ```text
+//! relevance ─► normalise ─┐
+//! words ─► BM25 ─► normalise ─► fuse ─► score ─► smooth ─► key ─► pack
+//! importance, freshness ────────────────┘
+//! ```
+//!
+//! * [`words`] and [`text`] read a text once; [`lexical`] compares it with the query;
+//! * [`normalise`] makes signals comparable within a call;
+//! * [`smooth`] lets messages share in the scores of those around them;
+//! * [`value`] sets a score against the cost: the order key;
+//! * [`supersede`], gate and minimum leave candidates out; [`duplicates`] passes repetitions over;
+//! * [`pack`] takes: by key ([`take`]), by true values ([`knapsack`]), or rather what differs
+//!   ([`diversity`]).
+//!
+//! [`rank`] is the composition. With [`RankingOptions::weighted`] it is the documented formula, to the bit;
+//! with [`RankingOptions::evidence`] it keeps more of what answers the query. All sums are in a fixed
+//! order: the same input gives the same bits.
+
+pub mod diversity;
+pub mod duplicates;
+pub mod knapsack;
+pub mod lexical;
+pub mod normalise;
+mod options;
+pub mod pack;
+mod plan;
+pub mod smooth;
+mod sums;
+pub mod supersede;
+pub mod take;
+pub mod text;
+pub mod value;
+pub mod words;
+
+pub use options::{Kind, RankingOptions};
+pub use plan::{RankedPlan, plan_ranked};
+
+use std::borrow::Cow;
+
+use crate::candidates::Candidates;
+use crate::error::Error;
+use crate::score::{self, finite_or_zero};
+use normalise::{Normalisation, Normaliser};
+use smooth::Neighbours;
+use sums::are_finite;
+use value::Cost;
+
+/// What is known of the candidates beyond their columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signals<'a> {
+    /// BM25 per candidate ([`lexical`]), or none where texts are not to count.
+    pub lexical: Option<&'a [f64]>,
+    /// Who stands next to whom, or none where nothing is in sequence.
+    pub neighbours: Option<&'a Neighbours>,
+    /// Who is replaced by another candidate ([`supersede::superseded`]), or none.
+    pub superseded: Option<&'a [bool]>,
+}
+
+/// Whether a candidate is tried at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Kept,
+    /// Another candidate replaces it.
+    Superseded,
+    /// Its relevance lies below the gate.
+    BelowGate,
+    /// Its score lies below the minimum.
+    BelowMinimum,
+}
+
+/// How one candidate came to its key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeyTerms {
+    /// Relevance, normalised.
+    pub relevance: f64,
+    /// BM25, normalised and weighted.
+    pub lexical: f64,
+    /// The two together, as they enter the score: standardised once more in [`Kind::Evidence`], times
+    /// their weight in [`Kind::Weighted`].
+    pub fused: f64,
+    /// Importance, weighted.
+    pub importance: f64,
+    /// Freshness, weighted.
+    pub freshness: f64,
+    /// What the neighbours changed.
+    pub neighbours: f64,
+    /// The score: all of these.
+    pub score: f64,
+    /// `-exponent * ln(max(tokens, floor))`.
+    pub cost: f64,
+    /// What candidates are ordered by.
+    pub key: f64,
+}
+
+/// All candidates, rated.
+#[derive(Clone, Debug)]
+pub struct Ranked {
+    /// Score per candidate: any finite value, or 0..=1 for the documented formula.
+    pub scores: Vec<f64>,
+    /// Order key per candidate, greatest first; never NaN.
+    pub keys: Vec<f64>,
+    matching: Matching,
+    /// Empty where everybody is tried.
+    verdicts: Vec<Verdict>,
+}
+
+/// How relevance and words are put together.
+#[derive(Clone, Debug)]
+struct Matching {
+    relevance: Normaliser,
+    /// None where texts do not count.
+    lexical: Option<Normaliser>,
+    fused: Normaliser,
+}
+
+/// A relevance that a formula can add up.
+fn given_relevance<'a>(candidates: &Candidates<'a>, options: &RankingOptions) -> Cow<'a, [f64]> {
+    let relevance = candidates.relevance();
+    match options.kind {
+        Kind::Weighted(_) if !are_finite(relevance) => {
+            Cow::Owned(relevance.iter().copied().map(finite_or_zero).collect())
+        }
+        _ => Cow::Borrowed(relevance),
+    }
+}
+
+impl Matching {
+    /// Also gives the fused value of every candidate.
+    fn of(
+        candidates: &Candidates<'_>,
+        lexical: Option<&[f64]>,
+        options: &RankingOptions,
+    ) -> (Self, Vec<f64>) {
+        let given = given_relevance(candidates, options);
+        let relevance = Normaliser::of(options.normalisation, &given);
+        let mut fused = vec![0.0; given.len()];
+        relevance.each(&given, |row, value| fused[row] = value);
+        let lexical = lexical.filter(|_| options.lexical_weight > 0.0).map(|lexical| {
+            let normaliser = Normaliser::of(options.normalisation, lexical);
+            normaliser.each(lexical, |row, value| fused[row] += value * options.lexical_weight);
+            normaliser
+        });
+        // Once more: what a step of the score is worth must not depend on how many signals there
+        // were or how much they agree.
+        let again = match options.kind {
+            Kind::Evidence(_) => Normalisation::Z,
+            Kind::Weighted(_) => Normalisation::None,
+        };
+        (Self { relevance, lexical, fused: Normaliser::of(again, &fused) }, fused)
+    }
+}
+
+/// Rates every candidate at the time `now_us`.
+///
+/// The statistics are those of all candidates of the call, of all tiers, those included that are not
+/// tried. `options` are taken as checked.
+///
+/// # Errors
+/// [`Error::ColumnLength`] if a signal has another length than the candidates.
+pub fn rank(
+    candidates: &Candidates<'_>,
+    signals: &Signals<'_>,
+    options: &RankingOptions,
+    now_us: i64,
+) -> Result<Ranked, Error> {
+    signals.check(candidates.len())?;
+    let (matching, fused) = Matching::of(candidates, signals.lexical, options);
+    let score = Score { candidates, options, now_us };
+    let mut scores = vec![0.0; fused.len()];
+    matching.fused.each(&fused, |row, fused| scores[row] = score.of(row, fused));
+    if options.smoothing > 0.0 {
+        // The fused values have served: their place is taken over.
+        let mut smoothed = fused;
+        smooth::smooth_into(&scores, signals.neighbours, options.smoothing, &mut smoothed);
+        scores = smoothed;
+    }
+    let cost = Cost::new(options.cost_exponent, options.cost_floor);
+    let keys = scores
+        .iter()
+        .zip(candidates.tokens())
+        .map(|(&score, &tokens)| cost.key(score, tokens))
+        .collect();
+    let verdicts = verdicts(candidates, signals, options, &scores);
+    Ok(Ranked { scores, keys, matching, verdicts })
+}
+
+impl Signals<'_> {
+    fn check(&self, expected: usize) -> Result<(), Error> {
+        let lengths = [
+            ("lexical", self.lexical.map(<[f64]>::len)),
+            ("position", self.neighbours.map(Neighbours::len)),
+            ("supersedes", self.superseded.map(<[bool]>::len)),
+        ];
+        for (column, length) in lengths {
+            if let Some(length) = length
+                && length != expected
+            {
+                return Err(Error::ColumnLength { column, length, expected });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The terms of one candidate's score.
+struct Score<'a> {
+    candidates: &'a Candidates<'a>,
+    options: &'a RankingOptions,
+    now_us: i64,
+}
+
+/// Scores do not go beyond it, so that sums and means of them stay finite.
+const LARGEST: f64 = 1e300;
+
+impl Score<'_> {
+    fn freshness(&self, row: usize) -> f64 {
+        let candidates = self.candidates;
+        self.options.freshness.at(
+            candidates.tier()[row],
+            candidates.timestamp_us()[row],
+            self.now_us,
+        )
+    }
+
+    fn importance(&self, row: usize) -> f64 {
+        let importance = finite_or_zero(self.candidates.importance()[row]);
+        match self.options.kind {
+            Kind::Weighted(_) => importance,
+            // Its weight says how much it can change, whatever scale somebody uses.
+            Kind::Evidence(_) => importance.clamp(0.0, 1.0),
+        }
+    }
+
+    fn of(&self, row: usize, fused: f64) -> f64 {
+        let sum = match self.options.kind {
+            Kind::Weighted(weights) if self.options.is_formula() => {
+                return score::combined(fused, self.importance(row), self.freshness(row), weights);
+            }
+            Kind::Weighted(weights) => {
+                fused * weights.relevance
+                    + self.importance(row) * weights.importance
+                    + self.freshness(row) * weights.freshness
+            }
+            Kind::Evidence(weights) => {
+                let sum = fused + self.importance(row) * weights.importance;
+                if weights.freshness == 0.0 {
+                    sum
+                } else {
+                    sum + self.freshness(row) * weights.freshness
+                }
+            }
+        };
+        if sum.is_nan() { 0.0 } else { sum.clamp(-LARGEST, LARGEST) }
+    }
+}
+
+fn verdicts(
+    candidates: &Candidates<'_>,
+    signals: &Signals<'_>,
+    options: &RankingOptions,
+    scores: &[f64],
+) -> Vec<Verdict> {
+    let superseded = signals.superseded.filter(|_| options.supersession);
+    if superseded.is_none() && options.relevance_gate.is_none() && options.minimum_score.is_none() {
+        return Vec::new();
+    }
+    let is_below_gate = |relevance: f64, gate: f64| match options.kind {
+        Kind::Weighted(_) => finite_or_zero(relevance) < gate,
+        Kind::Evidence(_) => relevance.is_finite() && relevance < gate,
+    };
+    scores
+        .iter()
+        .zip(candidates.relevance())
+        .enumerate()
+        .map(|(row, (&score, &relevance))| {
+            if superseded.is_some_and(|superseded| superseded[row]) {
+                Verdict::Superseded
+            } else if options.relevance_gate.is_some_and(|gate| is_below_gate(relevance, gate)) {
+                Verdict::BelowGate
+            } else if options.minimum_score.is_some_and(|minimum| score < minimum) {
+                Verdict::BelowMinimum
+            } else {
+                Verdict::Kept
+            }
+        })
+        .collect()
+}
+
+impl Ranked {
+    /// Whether a candidate is tried.
+    #[must_use]
+    pub fn verdict(&self, row: usize) -> Verdict {
+        self.verdicts.get(row).copied().unwrap_or(Verdict::Kept)
+    }
+
+    /// Leaves out whose documented score lies below a minimum.
+    fn leave_out_below(&mut self, minimum: f64, combined: &[f64]) {
+        self.verdicts.resize(combined.len(), Verdict::Kept);
+        for (verdict, &score) in self.verdicts.iter_mut().zip(combined) {
+            if *verdict == Verdict::Kept && score < minimum {
+                *verdict = Verdict::BelowMinimum;
+            }
+        }
+    }
+
+    /// Per candidate, or nothing where all are tried.
+    pub(crate) fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
+    /// How a candidate came to its key; the arguments are those of [`rank`].
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn terms(
+        &self,
+        row: usize,
+        candidates: &Candidates<'_>,
+        signals: &Signals<'_>,
+        options: &RankingOptions,
+        now_us: i64,
+    ) -> KeyTerms {
+        let score = Score { candidates, options, now_us };
+        let (Kind::Weighted(weights) | Kind::Evidence(weights)) = options.kind;
+        let given = candidates.relevance()[row];
+        let given = match options.kind {
+            Kind::Weighted(_) => finite_or_zero(given),
+            Kind::Evidence(_) => given,
+        };
+        let relevance = self.matching.relevance.one(row, given);
+        let lexical = match (&self.matching.lexical, signals.lexical) {
+            (Some(normaliser), Some(bm25)) => {
+                normaliser.one(row, bm25[row]) * options.lexical_weight
+            }
+            _ => 0.0,
+        };
+        let fused = self.matching.fused.one(row, relevance + lexical);
+        KeyTerms {
+            relevance,
+            lexical,
+            fused: match options.kind {
+                Kind::Weighted(weights) => fused * weights.relevance,
+                Kind::Evidence(_) => fused,
+            },
+            importance: score.importance(row) * weights.importance,
+            freshness: score.freshness(row) * weights.freshness,
+            neighbours: self.scores[row] - score.of(row, fused),
+            score: self.scores[row],
+            cost: Cost::new(options.cost_exponent, options.cost_floor)
+                .key(0.0, candidates.tokens()[row]),
+            key: self.keys[row],
+        }
+    }
+}

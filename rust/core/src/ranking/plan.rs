@@ -1,0 +1,118 @@
+//! A plan by a ranking: the counterpart of [`crate::plan::plan`].
+
+use super::pack::{Packed, pack};
+use super::text::Terms;
+use super::{Ranked, RankingOptions, Signals, Verdict, rank};
+use crate::budget::{Bounds, tier_budgets_within};
+use crate::candidates::Candidates;
+use crate::complexity::Level;
+use crate::decay;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::plan::{Limited, Plan, Selected, assemble, count_equal};
+use crate::score::{NonFinite, Scores, combined, finite_or_zero, non_finite};
+use crate::settings::Settings;
+use crate::tier::Tier;
+
+/// What a call decided by a ranking, and all that can explain it.
+#[derive(Clone, Debug)]
+pub struct RankedPlan {
+    /// Who is taken. Scores of the selected are those of the documented formula; their order is that of
+    /// the keys.
+    pub plan: Plan,
+    /// Scores and keys of the ranking.
+    pub ranked: Ranked,
+    /// What was passed over as a duplicate, and certificates.
+    pub packed: Packed,
+    /// What has to be counted as 0.0 in documented scores.
+    pub non_finite: Option<NonFinite>,
+}
+
+/// Rates the candidates at `now_us` and packs every tier within its budget and the limits, for a query
+/// of `level`. `terms` gives what is known of a candidate's text.
+///
+/// The limits' minimum score is one of the documented score, as everywhere. Documented scores of the
+/// selected alone are computed, but for such a minimum: whoever shows all has them of [`Scores::of`].
+///
+/// # Errors
+/// [`Error::ColumnLength`] if a signal has another length than the candidates; what
+/// [`tier_budgets_within`] and [`pack`] refuse.
+///
+/// # Panics
+/// With 2^32 candidates or more.
+#[expect(clippy::too_many_arguments)] // those of a plan, and what a ranking needs beyond them
+pub fn plan_ranked<'a>(
+    candidates: &Candidates<'_>,
+    settings: &Settings,
+    limits: &Limits,
+    level: Level,
+    signals: &Signals<'_>,
+    options: &RankingOptions,
+    now_us: i64,
+    terms: impl Fn(u32) -> Option<&'a Terms>,
+) -> Result<RankedPlan, Error> {
+    let bounds = tier_budgets_within(settings, level, limits)?;
+    let mut ranked = rank(candidates, signals, options, now_us)?;
+    if limits.minimum_score > 0.0 {
+        let scores = Scores::of(candidates, settings, now_us);
+        ranked.leave_out_below(limits.minimum_score, &scores.combined);
+    }
+    let packed = pack(candidates, &ranked, options, &bounds, limits.spill_over, terms)?;
+    let available = Tier::ALL.map(|tier| count_equal(candidates.tier(), tier));
+    let details = |row: u32| {
+        let at = row as usize;
+        let relevance = finite_or_zero(candidates.relevance()[at]);
+        let importance = finite_or_zero(candidates.importance()[at]);
+        let half_life = settings.freshness_half_life_hours;
+        let freshness = decay::freshness(candidates.timestamp_us()[at], now_us, half_life);
+        Selected {
+            index: row,
+            tier: candidates.tier()[at],
+            tokens: candidates.tokens()[at],
+            relevance,
+            importance,
+            freshness,
+            combined: combined(relevance, importance, freshness, settings.weights),
+            pinned: candidates.pinned().binary_search(&row).is_ok(),
+            key: ranked.keys[at],
+        }
+    };
+    let taken = packed.taken.each_ref().map(|rows| rows.iter().copied().map(details));
+    let mut plan = assemble(settings, level, packed.budgets, available, taken);
+    if *limits != Limits::NONE || !candidates.pinned().is_empty() {
+        plan.limited = Some(Box::new(Limited {
+            limits: *limits,
+            bounds,
+            oversized: oversized(candidates, &ranked, &packed, &bounds, limits)
+                .map(|row| row.map(details)),
+        }));
+    }
+    Ok(RankedPlan { plan, ranked, packed, non_finite: non_finite(candidates) })
+}
+
+/// What [`Limited::oversized`] holds: here the best is what has the greatest key.
+fn oversized(
+    candidates: &Candidates<'_>,
+    ranked: &Ranked,
+    packed: &Packed,
+    bounds: &Bounds,
+    limits: &Limits,
+) -> [Option<u32>; Tier::COUNT] {
+    let mut best: [Option<u32>; Tier::COUNT] = [None; Tier::COUNT];
+    if !limits.cut_oversized {
+        return best;
+    }
+    for (row, (&tier, &tokens)) in (0..).zip(candidates.tier().iter().zip(candidates.tokens())) {
+        let (budget, best) = (bounds.budgets[tier.index()], &mut best[tier.index()]);
+        let key = |row: u32| ranked.keys[row as usize];
+        if budget > 0
+            && tokens > budget
+            && ranked.verdict(row as usize) == Verdict::Kept
+            && best.is_none_or(|best| key(row) > key(best))
+            && !packed.taken[tier.index()].contains(&row)
+        {
+            *best = Some(row);
+        }
+    }
+    best
+}

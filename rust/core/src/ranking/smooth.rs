@@ -1,0 +1,129 @@
+//! A message is worth more if the messages around it are: the answer is often next to the words that
+//! were asked for.
+
+use super::sums::least_of;
+
+/// In place of a session or a row: none.
+pub const NONE: u32 = u32::MAX;
+
+/// Who stands before and after each candidate in its session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Neighbours {
+    before: Vec<u32>,
+    after: Vec<u32>,
+}
+
+impl Neighbours {
+    /// The candidate at the position before, and at the position after, within the same session.
+    ///
+    /// * `session`: equal numbers for the same session, [`NONE`] for candidates of no sequence;
+    /// * `position`: place within the session; neighbours differ by 1.
+    ///
+    /// Of several candidates at one place, the first in the caller's order is the neighbour.
+    #[must_use]
+    pub fn of(session: &[u32], position: &[i64]) -> Self {
+        let rows = session.len().min(position.len());
+        let mut found = Self { before: vec![NONE; rows], after: vec![NONE; rows] };
+        let mut order: Vec<(u32, i64, u32)> = session
+            .iter()
+            .zip(position)
+            .zip(0..)
+            .filter(|((session, _), _)| **session != NONE)
+            .map(|((&session, &position), row)| (session, position, row))
+            .collect();
+        if !order.is_sorted() {
+            order.sort_unstable();
+        }
+        let same_place =
+            |one: &(u32, i64, u32), other: &(u32, i64, u32)| (one.0, one.1) == (other.0, other.1);
+        let mut earlier: &[(u32, i64, u32)] = &[];
+        for place in order.chunk_by(same_place) {
+            if let (Some(one), Some(other)) = (earlier.first(), place.first())
+                && one.0 == other.0
+                && one.1.checked_add(1) == Some(other.1)
+            {
+                for &(.., row) in place {
+                    found.before[row as usize] = one.2;
+                }
+                for &(.., row) in earlier {
+                    found.after[row as usize] = other.2;
+                }
+            }
+            earlier = place;
+        }
+        found
+    }
+
+    /// How many candidates there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.before.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+}
+
+/// `(1 - weight) * s + weight * (before + after) / 2`; a neighbour that is no candidate counts as the
+/// lowest score of all.
+///
+/// Without neighbours at all that is the same shift and scale for everybody.
+#[must_use]
+pub fn smooth(scores: &[f64], neighbours: Option<&Neighbours>, weight: f64) -> Vec<f64> {
+    let mut smoothed = vec![0.0; scores.len()];
+    smooth_into(scores, neighbours, weight, &mut smoothed);
+    smoothed
+}
+
+/// As [`smooth`], into a place that is there already.
+pub(super) fn smooth_into(
+    scores: &[f64],
+    neighbours: Option<&Neighbours>,
+    weight: f64,
+    smoothed: &mut [f64],
+) {
+    let lowest = least_of(scores, |score| score);
+    let kept = 1.0 - weight;
+    let share =
+        |score: f64, before: f64, after: f64| kept * score + weight * f64::midpoint(before, after);
+    let places = smoothed.iter_mut().zip(scores);
+    let Some(neighbours) = neighbours else {
+        for (place, &score) in places {
+            *place = share(score, lowest, lowest);
+        }
+        return;
+    };
+    let of = |row: u32| scores.get(row as usize).copied().unwrap_or(lowest);
+    for ((place, &score), (&before, &after)) in
+        places.zip(neighbours.before.iter().zip(&neighbours.after))
+    {
+        *place = share(score, of(before), of(after));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_next_to_each_other_in_one_session() {
+        let session = [0, 0, 1, 0, NONE, 1, 0];
+        let position = [2, 1, 5, 4, 3, 6, 1];
+        let found = Neighbours::of(&session, &position);
+        assert_eq!(found.before, [1, NONE, NONE, NONE, NONE, 2, NONE]);
+        assert_eq!(found.after, [NONE, 0, 5, NONE, NONE, NONE, 0]);
+        let ends = Neighbours::of(&[0, 0], &[i64::MAX, i64::MIN]);
+        assert_eq!(ends, Neighbours { before: vec![NONE; 2], after: vec![NONE; 2] });
+    }
+
+    #[test]
+    fn scores_are_shared() {
+        let neighbours = Neighbours::of(&[0, 0, 0], &[0, 1, 2]);
+        assert_eq!(smooth(&[0.0, 4.0, 2.0], Some(&neighbours), 0.5), [1.0, 2.5, 2.0]);
+        assert_eq!(smooth(&[0.0, 4.0], None, 0.5), [0.0, 2.0]);
+        assert_eq!(smooth(&[], None, 0.5), []);
+    }
+}
