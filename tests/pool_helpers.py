@@ -16,7 +16,7 @@ NOW = datetime(2026, 5, 6, tzinfo=UTC)
 FIELDS = [
     *("memory_id", "text", "tier", "timestamp", "user_id", "metadata", "relevance_score", "importance_score"),
     *("token_count", "access_count", "last_accessed", "promotion_score"),
-    *("pinned", "evergreen"),
+    *("pinned", "evergreen", "session_id", "position", "supersedes"),
 ]
 
 

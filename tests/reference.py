@@ -49,6 +49,9 @@ class Memory:
     _: KW_ONLY
     pinned: bool = False
     evergreen: bool = False
+    session_id: str | None = None
+    position: int | None = None
+    supersedes: str | None = None
 
 
 @dataclass

@@ -80,6 +80,9 @@ BAD = {
     "last_accessed": TIMES,
     "pinned": FLAGS,
     "evergreen": FLAGS,
+    "session_id": TEXTS[1:],
+    "position": [row for row in COUNTS if row[0] is not None],
+    "supersedes": TEXTS[1:],
 }
 ROWS = [(field, value, error) for field, rows in BAD.items() for value, error in rows]
 READ_BY_ALLOCATE = {

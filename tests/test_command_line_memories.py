@@ -84,6 +84,9 @@ def test_every_field_arrives(tmp_path: Path) -> None:
         "promotion_score": 0.1,
         "pinned": True,
         "evergreen": False,
+        "session_id": "talk",
+        "position": 7,
+        "supersedes": None,
     }
     assert list(record) == list(FIELDS)
     (item,) = read(tmp_path, json.dumps(record, ensure_ascii=False))

@@ -60,6 +60,7 @@ FIELDS = [
     "spill_over_order",
     "minimum_score",
     "oversized",
+    "ranking",
 ]
 
 

@@ -26,7 +26,7 @@ PUBLIC_NAMES = """
     ConfigurationError ConfigurationNotFoundError ConfigurationTypeError DataError ItemTypeError
     ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
     MemoryLike MemoryPool MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot
-    PromotionResult PromptTemplate QueryComplexity SelectedMemory TierAllocation TierChange
+    PromotionResult PromptTemplate QueryComplexity Ranking SelectedMemory TierAllocation TierChange
     TierChangeOutcome TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange
     WorkspaceConfig __version__ context_window
 """.split()  # noqa: SIM905 - a list literal would take a page

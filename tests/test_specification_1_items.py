@@ -38,8 +38,11 @@ VALUES: dict[str, Any] = {
     "promotion_score": 0.7,
     "pinned": True,
     "evergreen": True,
+    "session_id": "talk",
+    "position": 8,
+    "supersedes": "older",
 }
-POSITIONAL = list(VALUES)[:-2]
+POSITIONAL = list(VALUES)[:-5]
 
 
 class Plain(MemoryItem):

@@ -62,7 +62,7 @@ class Restoring(Locked):
         self.lock = threading.Lock()
 
 
-KEYWORD_ONLY = ["pinned", "evergreen"]
+KEYWORD_ONLY = ["pinned", "evergreen", "session_id", "position", "supersedes"]
 POSITIONAL = [name for name in inspect.signature(MemoryItem).parameters if name not in KEYWORD_ONLY]
 
 

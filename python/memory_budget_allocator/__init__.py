@@ -34,6 +34,7 @@ from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.prompt_template import PromptTemplate
 from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
+from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -91,6 +92,7 @@ __all__ = [
     "PromotionResult",
     "PromptTemplate",
     "QueryComplexity",
+    "Ranking",
     "SelectedMemory",
     "TierAllocation",
     "TierChange",

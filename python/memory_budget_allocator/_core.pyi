@@ -12,6 +12,7 @@ from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.prompt_template import MessageFormat, PromptTemplate
 from memory_budget_allocator.protocols import Columns, MemoryLike
+from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -51,6 +52,9 @@ class MemoryItem:
     _: KW_ONLY
     pinned: bool = False
     evergreen: bool = False
+    session_id: str | None = None
+    position: int | None = None
+    supersedes: str | None = None
 
 @final
 class Allocation:
@@ -148,6 +152,9 @@ class _Changes(TypedDict, total=False):
     promotion_score: float
     pinned: bool
     evergreen: bool
+    session_id: str | None
+    position: int | None
+    supersedes: str | None
 
 @final
 class MemoryPool:
@@ -224,6 +231,7 @@ def calculate_score(
 ) -> float: ...
 def check_complexity_rules(rules: ComplexityRules) -> None: ...
 def check_template(template: PromptTemplate) -> tuple[list[str], str]: ...
+def check_ranking(ranking: Ranking | str) -> None: ...
 def check_tier_order(tier_order: Iterable[MemoryTier | str]) -> tuple[MemoryTier, ...]: ...
 def check_workspace(config: WorkspaceConfig) -> None: ...
 def epoch_microseconds(current_time: datetime) -> int: ...
@@ -235,6 +243,16 @@ def evaluate_promotions(
     relevance: Mapping[str, float] | Buffer | None,
 ) -> PromotionResult: ...
 def isoformat(microseconds: int) -> str: ...
+def rate_candidates(
+    query: str,
+    columns: Mapping[str, list[Any]],
+    ranking: Ranking | str,
+    budgets: list[int],
+    now_us: int,
+    weights: tuple[float, float, float],
+    half_life_hours: float,
+    /,
+) -> dict[str, Any]: ...
 def restore_item(item_class: type[_Item], fields: tuple[object, ...]) -> _Item: ...
 def tier_budget(
     config: WorkspaceConfig, tier: MemoryTier | str, complexity: QueryComplexity | str

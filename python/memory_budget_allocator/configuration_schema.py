@@ -231,6 +231,11 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
         "whether memories larger than their tier's whole budget are left out, or cut to what others leave",
         choices=("skip", "truncate"),
     ),
+    ConfigurationKey(
+        "ranking", None, "ranking", "choice",
+        "in which order memories are tried: the documented formula, or what keeps most evidence",
+        choices=("weighted", "evidence"),
+    ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
 

@@ -36,6 +36,9 @@ class _Schema:
     _: dataclasses.KW_ONLY
     pinned: bool = False
     evergreen: bool = False
+    session_id: str | None = None
+    position: int | None = None
+    supersedes: str | None = None
 
 
 _DOCUMENTATION = """One memory with its scoring metadata: a dataclass, implemented natively.
@@ -61,6 +64,9 @@ Args:
     promotion_score: written by the evaluation of promotions.
     pinned: taken before all others and whatever its score; keyword-only.
     evergreen: stays fresh whatever its age; keyword-only.
+    session_id: the conversation or document that the memory is a part of, or None; keyword-only.
+    position: its place there, from 0 on; neighbours differ by 1; keyword-only.
+    supersedes: the id of the memory that this one replaces, or None; keyword-only.
 
 Raises:
     ItemTypeError: a field has the wrong type (also a `TypeError`).

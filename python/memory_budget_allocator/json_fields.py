@@ -32,6 +32,7 @@ Kind = Literal[
     "object",
     "number",
     "count",
+    "count or null",
     "positive count",
     "flag",
     "list",
@@ -50,6 +51,7 @@ _ACCEPTED: Mapping[Kind, str] = {
     "object": "an object",
     "number": "a number",
     "count": f"a whole number from 0 to {LARGEST_COUNT}",
+    "count or null": f"a whole number from 0 to {LARGEST_COUNT}, or null",
     "positive count": f"a whole number from 1 to {LARGEST_COUNT}",
     "flag": "true or false",
     "list": "an array",
@@ -104,7 +106,7 @@ def checked(place: str, key: str, kind: Kind, value: object) -> Any:
 
 
 def _converted(kind: Kind, value: object) -> object:
-    if value is None and kind in ("text or null", "label", "time"):
+    if value is None and kind in ("text or null", "count or null", "label", "time"):
         return None
     converted: object = value
     match kind:
@@ -132,7 +134,7 @@ def _converted(kind: Kind, value: object) -> object:
             fits = not isinstance(value, bool) and isinstance(value, Real)
             converted = float(cast("float", value)) if fits else value
             fits = fits and math.isfinite(cast("float", converted))
-        case "count" | "positive count":
+        case "count" | "count or null" | "positive count":
             least = 1 if kind == "positive count" else 0
             fits = not isinstance(value, bool) and isinstance(value, Integral)
             converted = int(cast("int", value)) if fits else value

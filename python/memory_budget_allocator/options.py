@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator.levels import MemoryTier
     from memory_budget_allocator.prompt_template import PromptTemplate
+    from memory_budget_allocator.ranking import Ranking, RankingName
     from memory_budget_allocator.results import ReserveName
 
 __all__ = ["AllocationOptions", "MissingRelevance"]
@@ -46,3 +47,6 @@ class AllocationOptions(TypedDict, total=False):
     "history" and "completion". Each name that is given replaces that of the workspace."""
     template: PromptTemplate | None
     """What stands around the memories in `Allocation.render`; None for the default `PromptTemplate`."""
+    ranking: RankingName | Ranking | None
+    """In which order memories are tried: "weighted", "evidence" or a `Ranking`; left out, what the workspace
+    says."""

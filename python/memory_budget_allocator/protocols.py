@@ -19,7 +19,8 @@ class MemoryLike(Protocol):
     door: their attributes are read and checked in every call and written with ``setattr``. What is only
     read is stated as a property, so that a narrower type (a `MemoryTier` for ``tier``) is fine.
 
-    ``pinned`` and ``evergreen`` are optional: an object without them has neither.
+    ``pinned``, ``evergreen``, ``session_id``, ``position`` and ``supersedes`` are optional: an object without
+    them has none.
     """
 
     @property

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.errors import ConfigurationError, ConfigurationTypeError
+from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.wording import nearest_known, one_line, shown
 
 if TYPE_CHECKING:
     from typing import Self
 
     from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+    from memory_budget_allocator.ranking import RankingName
 
 __all__ = ["WorkspaceConfig", "concerns", "sums_to_one"]
 
@@ -102,6 +104,8 @@ class WorkspaceConfig:
     oversized: Literal["skip", "truncate"] = "skip"
     """What becomes of a memory that is larger than the whole budget of its tier: it is skipped; or, of the
     best of each tier, the beginning is taken that fits what the others leave, with a mark behind it."""
+    ranking: RankingName | Ranking = "weighted"
+    """In which order memories are tried: "weighted", the documented formula, "evidence", or a `Ranking`."""
 
     def __post_init__(self) -> None:
         """Check every field and warn once about what is possible but unusual."""
@@ -169,6 +173,8 @@ class WorkspaceConfig:
             values["complexity_multipliers"] = _default_multipliers()
         for name, members in mappings.items():
             values[name] = {**cast("dict[str, object]", values.get(name, {})), **members}
+        if isinstance(values.get("ranking"), Mapping):
+            values["ranking"] = _ranking(cast("Mapping[str, Any]", values["ranking"]), where)
         return cls(**cast("dict[str, Any]", values))
 
     def to_dict(self) -> dict[str, Any]:
@@ -188,6 +194,8 @@ class WorkspaceConfig:
         def read(row: ConfigurationKey) -> object:
             """The value as the file writes it; None for what it need not write."""
             value = getattr(self, row.field)
+            if isinstance(value, Ranking):
+                return value.to_dict()
             if row.field in _MAPPINGS:
                 value = value.get(row.key, 1.0 if row.field == "complexity_multipliers" else None)
             elif value == optional.get(row.field, MISSING):
@@ -250,6 +258,16 @@ def sums_to_one(total: float) -> bool:
     """Whether shares or weights sum to 1 within 0.01."""
     # The last term forgives the rounding of decimal fractions: 1 - 0.99 is a little more than 0.01.
     return abs(total - 1.0) <= SUM_TOLERANCE + 1e-9
+
+
+def _ranking(parts: Mapping[str, Any], where: str) -> Ranking:
+    known = {member.name: member for member in fields(Ranking)}
+    for key in parts:
+        if key not in known:
+            raise ConfigurationError(
+                f"{where}: unknown key {shown(f'ranking.{key}')}; {nearest_known(key, known)}", field=key
+            )
+    return Ranking(**parts)
 
 
 def _mapping(value: object, name: str, where: str) -> Mapping[str, object]:

@@ -35,6 +35,9 @@ FIELDS: Mapping[str, Kind] = {
     "promotion_score": "number",
     "pinned": "flag",
     "evergreen": "flag",
+    "session_id": "text or null",
+    "position": "count or null",
+    "supersedes": "text or null",
 }
 """The keys of a record: the fields of `MemoryItem`, in their order."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
@@ -67,6 +69,7 @@ class LibraryPolicy:
 
 
 def _memories(candidates: CandidateSet) -> list[MemoryItem]:
+    places: defaultdict[str | None, count[int]] = defaultdict(count)
     return [
         MemoryItem(
             memory_id=memory_id,
@@ -75,13 +78,16 @@ def _memories(candidates: CandidateSet) -> list[MemoryItem]:
             timestamp=timestamp,
             importance_score=importance,
             token_count=tokens,
+            session_id=session,
+            position=next(places[session]),
         )
-        for memory_id, text, tokens, timestamp, importance in zip(
+        for memory_id, text, tokens, timestamp, importance, session in zip(
             candidates.ids,
             candidates.texts,
             candidates.tokens,
             candidates.timestamps,
             candidates.importances,
+            candidates.sessions,
             strict=True,
         )
     ]

@@ -10,6 +10,7 @@ use pyo3::types::PyString;
 use crate::allocation::Holder;
 use crate::door::TokenEstimate;
 use crate::options::Options;
+use crate::ranking::CallRanking;
 use crate::record::Entry;
 use crate::rendering::Rendering;
 
@@ -22,6 +23,8 @@ pub struct Call<'py> {
     pub now_us: i64,
     pub options: Options<'py>,
     pub rendering: Rendering,
+    /// None for the documented formula.
+    pub ranking: Option<CallRanking>,
 }
 
 /// What a door decided and keeps; all effects are written.

@@ -24,7 +24,7 @@ use crate::errors::{
 };
 use crate::fields;
 use crate::gateway;
-use crate::item::{Field, MemoryItem};
+use crate::item::{Field, Links, MemoryItem};
 use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while reading.
@@ -58,6 +58,8 @@ pub struct Foreign<'py> {
     pub text: Bound<'py, PyString>,
     pub timestamp: Option<Bound<'py, PyAny>>,
     pub tokens_estimated: bool,
+    /// Read where a ranking asks for them.
+    pub links: Option<Links>,
 }
 
 /// A count made in this call, still to be written to its own item.
@@ -93,7 +95,11 @@ pub struct Snapshot<'a, 'py> {
 
 impl<'a, 'py> Snapshot<'a, 'py> {
     /// Reads and checks all memories.
-    pub fn read(memories: &'a Bound<'py, PyTuple>, estimate: TokenEstimate) -> PyResult<Self> {
+    pub fn read(
+        memories: &'a Bound<'py, PyTuple>,
+        estimate: TokenEstimate,
+        with_links: bool,
+    ) -> PyResult<Self> {
         let length = memories.len();
         let mut snapshot = Self {
             sources: Vec::with_capacity(length),
@@ -114,7 +120,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             }
             match classes.own(memory)? {
                 Some(item) => snapshot.push_own(item, estimate),
-                None => snapshot.push_foreign(&memory, position, estimate)?,
+                None => snapshot.push_foreign(&memory, position, estimate, with_links)?,
             }
         }
         Ok(snapshot)
@@ -185,6 +191,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         object: &Bound<'py, PyAny>,
         position: usize,
         estimate: TokenEstimate,
+        with_links: bool,
     ) -> PyResult<()> {
         let reader = ForeignReader::new(object, position)?;
         let text = reader.field(Field::Text, |value| fields::text(value).cloned())?;
@@ -198,6 +205,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         for written in [Field::FreshnessScore, Field::CombinedScore, Field::LastAccessed] {
             reader.field(written, |_| Ok(()))?;
         }
+        let links = if with_links { reader.links()? } else { None };
         self.tier.push(tier);
         self.relevance.push(relevance);
         self.importance.push(importance);
@@ -212,6 +220,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             text,
             timestamp,
             tokens_estimated: given == 0 && tokens != 0,
+            links,
         });
         Ok(())
     }
@@ -295,11 +304,44 @@ impl<'a, 'py> ForeignReader<'a, 'py> {
     }
 
     pub fn flag(&self, field: Field) -> PyResult<bool> {
+        Ok(self.optional(field, fields::flag)?.unwrap_or(false))
+    }
+
+    /// What ties it to others; an object without the attributes stands alone.
+    pub fn links(&self) -> PyResult<Option<Links>> {
+        let links = Links {
+            session_id: self
+                .optional(Field::SessionId, fields::optional_text)?
+                .flatten()
+                .map(Bound::unbind),
+            position: self.optional(Field::Position, fields::optional_count)?.flatten(),
+            supersedes: self
+                .optional(Field::Supersedes, fields::optional_text)?
+                .flatten()
+                .map(Bound::unbind),
+        };
+        Ok((!links.is_empty()).then_some(links))
+    }
+
+    /// A field that an object need not have.
+    fn optional<T>(
+        &self,
+        field: Field,
+        convert: impl FnOnce(&Bound<'py, PyAny>) -> Result<T, Refusal>,
+    ) -> PyResult<Option<T>> {
+        let owner = Owner::Id(self.memory_id.as_borrowed());
         let name = PyString::intern(self.object.py(), field.name());
-        if self.object.getattr_opt(name)?.is_none() {
-            return Ok(false);
-        }
-        self.field(field, fields::flag)
+        let value = gateway::through_python(
+            |(object, name): (&Bound<'py, PyAny>, &Bound<'py, PyString>)| object.getattr_opt(name),
+            (self.object, &name),
+        );
+        let Some(value) = value.map_err(|error| unreadable(self.object, field, &owner, error))?
+        else {
+            return Ok(None);
+        };
+        convert(&value)
+            .map(Some)
+            .map_err(|refusal| refusal.for_item(self.object.py(), &owner, field.name(), &value))
     }
 
     /// A time in microseconds, `NO_TIME` for None.
@@ -313,20 +355,27 @@ fn attribute<'py>(
     field: Field,
     owner: &Owner<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = object.py();
-    read(object, &PyString::intern(py, field.name())).map_err(|error| {
-        let name = field.name();
-        if error.is_instance_of::<PyAttributeError>(py) {
-            let message = format!(
-                "{owner}: {} has no attribute {name}; a memory needs the attributes of MemoryLike",
-                shown_with_type(object)
-            );
-            caused_by(py, item_error(Fault::Type, message), Some(error))
-        } else {
-            let message = format!("{owner}: reading {name} failed: {error}");
-            caused_by(py, item_error(Fault::Value, message), Some(error))
-        }
-    })
+    read(object, &PyString::intern(object.py(), field.name()))
+        .map_err(|error| unreadable(object, field, owner, error))
+}
+
+fn unreadable(
+    object: &Bound<'_, PyAny>,
+    field: Field,
+    owner: &Owner<'_, '_>,
+    error: PyErr,
+) -> PyErr {
+    let (py, name) = (object.py(), field.name());
+    if error.is_instance_of::<PyAttributeError>(py) {
+        let message = format!(
+            "{owner}: {} has no attribute {name}; a memory needs the attributes of MemoryLike",
+            shown_with_type(object)
+        );
+        caused_by(py, item_error(Fault::Type, message), Some(error))
+    } else {
+        let message = format!("{owner}: reading {name} failed: {error}");
+        caused_by(py, item_error(Fault::Value, message), Some(error))
+    }
 }
 
 /// Reads an attribute of a foreign object.

@@ -19,6 +19,7 @@ use crate::door::TokenEstimate;
 use crate::journal::Journal;
 use crate::limits::Ceiling;
 use crate::options::Options;
+use crate::ranking::CallRanking;
 use crate::record::Record;
 use crate::relevance::Resident;
 use crate::rendering::Rendering;
@@ -78,12 +79,13 @@ impl Engine {
         let estimate = TokenEstimate::new(settings.tokens_per_char);
         let (limits, ceiling) = limits::read(&config, &options, estimate)?;
         limits::check(&config, &settings, level, &limits)?;
+        let ranking = CallRanking::read(&config, options.ranking.as_ref(), &settings, query)?;
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
         let rendering = Rendering::read(&options, available, estimate)?;
-        let call = Call { level, settings, limits, estimate, now_us, options, rendering };
+        let call = Call { level, settings, limits, estimate, now_us, options, rendering, ranking };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),

@@ -69,6 +69,26 @@ pub fn flag(value: &Bound<'_, PyAny>) -> Result<bool, Refusal> {
     value.extract().map_err(|_| Refusal::of_type(FLAG))
 }
 
+/// A str or None.
+pub fn optional_text<'py>(
+    value: &Bound<'py, PyAny>,
+) -> Result<Option<Bound<'py, PyString>>, Refusal> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let text = value.cast::<PyString>().map_err(|_| Refusal::of_type("a str or None"))?;
+    Ok(Some(text.clone()))
+}
+
+/// A count or None.
+pub fn optional_count(value: &Bound<'_, PyAny>) -> Result<Option<u64>, Refusal> {
+    const ACCEPTED: &str = "an integer from 0 to 9007199254740991 or None";
+    if value.is_none() {
+        return Ok(None);
+    }
+    count(value).map(Some).map_err(|refusal| Refusal { accepted: ACCEPTED, ..refusal })
+}
+
 /// A str, subclasses included.
 pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PyString>, Refusal> {
     value.cast::<PyString>().map_err(|_| Refusal::of_type(TEXT))

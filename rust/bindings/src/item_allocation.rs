@@ -1,10 +1,12 @@
 //! Allocating over a list of memories: everything is read, then decided, then written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
 use memory_budget_core::plan::{Plan, plan_within};
+use memory_budget_core::ranking::RankingOptions;
 use memory_budget_core::score::Scores;
 use memory_budget_core::token_cell::{Counter, TokenWord};
 use pyo3::prelude::*;
@@ -18,6 +20,7 @@ use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::fields;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, Shown, preview_of};
+use crate::ranking::{Known, needs_links, needs_texts, terms_of};
 use crate::record::{Created, Entry};
 use crate::rendering::Described;
 
@@ -29,21 +32,29 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     if u32::try_from(memories.len()).is_err() {
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
     }
-    let snapshot = Snapshot::read(&memories, estimate)?;
+    let with_links = call.ranking.as_ref().is_some_and(|it| needs_links(&it.options));
+    let snapshot = Snapshot::read(&memories, estimate, with_links)?;
     let columns =
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
-    let planned =
-        gateway::run(py, memories.len(), || plan_within(&columns, settings, limits, level, now_us));
+    let by_ranking = match &call.ranking {
+        None => None,
+        Some(ranking) => Some((ranking, known(py, &snapshot, &ranking.options)?)),
+    };
+    let decide = |settings: &_, limits: &_| match &by_ranking {
+        None => plan_within(&columns, settings, limits, level, now_us),
+        Some((ranking, known)) => {
+            let planned = known.plan(&columns, settings, limits, level, ranking, now_us)?;
+            Ok((planned.plan, Scores::of(&columns, settings, now_us)))
+        }
+    };
+    let planned = gateway::run(py, memories.len(), || decide(settings, limits));
     let (plan, scores) = planned.map_err(|error| refused_by_core(py, &error))?;
     // Everything a result shows is read before the first write: a failure changes nothing.
-    let wider = |settings: &_, limits: &_| {
-        plan_within(&columns, settings, limits, level, now_us).map(|(plan, _)| plan)
-    };
     let described = call.rendering.describe(
         py,
         plan,
         call,
-        wider,
+        |settings, limits| decide(settings, limits).map(|(plan, _)| plan),
         |selected| describe(py, &snapshot, selected.index),
         true,
         |text| text,
@@ -70,6 +81,40 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     drop(snapshot);
     let holder = Holder::Items { memories: memories.unbind(), texts };
     Ok(Outcome { plan, entries, holder, cut, non_finite })
+}
+
+/// What a ranking needs beyond the columns.
+fn known(py: Python<'_>, snapshot: &Snapshot<'_, '_>, options: &RankingOptions) -> PyResult<Known> {
+    let mut terms = Vec::new();
+    if needs_texts(options) {
+        terms = snapshot
+            .sources
+            .iter()
+            .map(|source| match source {
+                Source::Own(item) => item.terms(py),
+                Source::Foreign(place) => Arc::new(terms_of(&snapshot.foreign[*place].text)),
+            })
+            .collect();
+    }
+    let mut links = Vec::new();
+    if needs_links(options) {
+        links = snapshot
+            .sources
+            .iter()
+            .map(|source| match source {
+                Source::Own(item) => item.links(py),
+                Source::Foreign(place) => {
+                    snapshot.foreign[*place].links.as_ref().map(|links| links.clone_ref(py))
+                }
+            })
+            .collect();
+    }
+    Known::new(terms, &links, py, |row| {
+        Ok(match &snapshot.sources[row] {
+            Source::Own(item) => item.id(py),
+            Source::Foreign(place) => snapshot.foreign[*place].memory_id.clone(),
+        })
+    })
 }
 
 /// The entry of a memory, access count still to come, and its full text.

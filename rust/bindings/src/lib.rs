@@ -24,8 +24,10 @@ mod pool;
 mod pool_allocation;
 mod pool_columns;
 mod pool_row;
+mod pool_words;
 mod promotion;
 mod prompt_template;
+mod ranking;
 mod record;
 mod relevance;
 mod rendering;
@@ -57,6 +59,8 @@ mod _core {
     use crate::promotion::{check_tier_order, evaluate_promotions};
     #[pymodule_export]
     use crate::prompt_template::check_template;
+    #[pymodule_export]
+    use crate::ranking::{check_ranking, rate::rate_candidates};
     #[pymodule_export]
     use crate::score::calculate_score;
     #[pymodule_export]

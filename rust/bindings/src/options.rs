@@ -48,6 +48,8 @@ options! {
     reserves,
     /// What the text is made with.
     template,
+    /// In which order memories are tried.
+    ranking,
 }
 
 impl<'py> Options<'py> {

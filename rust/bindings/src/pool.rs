@@ -15,6 +15,7 @@ use crate::gateway;
 use crate::item::{Field, MemoryItem};
 use crate::pool_columns;
 use crate::pool_row::{self, Extra, MemoryRows, Payload, PoolEntry, Rows, Users, View};
+use crate::pool_words::PoolWords;
 use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while a load is read.
@@ -33,6 +34,7 @@ const MOST_ROWS: usize = u32::MAX as usize;
 pub struct MemoryPool {
     pool: Arc<MemoryRows>,
     users: Arc<Users>,
+    words: Arc<PoolWords>,
 }
 
 impl MemoryPool {
@@ -41,6 +43,7 @@ impl MemoryPool {
             pool: Arc::clone(&self.pool),
             rows: self.pool.snapshot(),
             users: Arc::clone(&self.users),
+            words: Arc::clone(&self.words),
         }
     }
 
@@ -64,8 +67,8 @@ impl MemoryPool {
             let row = rows.find(pool_row::hash(&id), |payload| pool_row::same(payload, &id))?;
             Some((Arc::clone(rows.snapshot()), row))
         });
-        let (pool, users) = (Arc::clone(&self.pool), Arc::clone(&self.users));
-        Ok(found.map(|(rows, row)| (View { pool, rows, users }, row)))
+        let view = self.view();
+        Ok(found.map(|(rows, row)| (View { rows, ..view }, row)))
     }
 }
 
@@ -86,7 +89,8 @@ fn find_in(draft: &Draft<'_, Payload, Extra>, id: &Bound<'_, PyString>) -> Optio
 impl MemoryPool {
     #[new]
     fn new(py: Python<'_>) -> Self {
-        Self { pool: Arc::new(MemoryRows::new()), users: Arc::new(Users::new(py)) }
+        let (pool, users) = (Arc::new(MemoryRows::new()), Arc::new(Users::new(py)));
+        Self { pool, users, words: Arc::default() }
     }
 
     /// A pool of memories, in their order. Raises what `add_many` raises.

@@ -1,8 +1,11 @@
 //! Allocating and evaluating over a pool.
 
 use memory_budget_core::complexity::Level;
-use memory_budget_core::pool::{Access, Evaluation, Missing, Moved, Query};
+use memory_budget_core::error::Error;
+use memory_budget_core::limits::Limits;
+use memory_budget_core::pool::{Access, Evaluation, Gathered, Missing, Moved, PoolPlan, Query};
 use memory_budget_core::promotion::{Ladder, Move};
+use memory_budget_core::ranking::Kind;
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
@@ -17,6 +20,7 @@ use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
 use crate::promotion::{Recommendations, tiers as tier_list};
+use crate::ranking::{CallRanking, Known};
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
 use crate::rendering::Described;
@@ -24,32 +28,44 @@ use crate::rendering::Described;
 /// Decides over the rows of a pool. Of the selected memories alone, accesses and the time of the last
 /// one are written.
 pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyResult<Outcome> {
-    let (options, now_us) = (&call.options, call.now_us);
+    let &Call { ref options, level, now_us, .. } = call;
     let missing = options.missing_relevance.as_ref().map_or(Ok(Missing::Zero), missing)?;
     let version = options.relevance_version.as_ref().map(version).transpose()?;
     let wanted_tiers = wanted_tiers(options.tiers.as_ref())?;
     let (view, given) = relevance::read(pool, options.relevance.as_ref(), version, missing)?;
     let user = options.user_id.as_ref().map(|user| user_number(&view, user)).transpose()?;
-    let plan = |settings: &_, limits: &_| {
-        given.with(|relevance| {
-            let query = Query {
-                relevance,
-                user,
-                tiers: wanted_tiers,
-                limits: *limits,
-                ..Query::new(settings, call.level, now_us)
-            };
-            let rows = &*view.rows;
-            gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
-        })
+    let rows = &*view.rows;
+    let stored = Query {
+        user,
+        tiers: wanted_tiers,
+        limits: call.limits,
+        ..Query::new(&call.settings, level, now_us)
     };
-    let planned = plan(&call.settings, &call.limits);
+    let by_ranking = match &call.ranking {
+        None => None,
+        Some(ranking) => Some(given.with(|relevance| {
+            let mut query = stored;
+            query.relevance = relevance;
+            RankedRows::new(py, &view, &query, ranking)
+        })?),
+    };
+    let decide = |settings: &_, limits: &_| match &by_ranking {
+        None => given.with(|relevance| {
+            let mut query = stored;
+            (query.relevance, query.settings, query.limits) = (relevance, settings, *limits);
+            gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
+        }),
+        Some(ranked) => {
+            gateway::run_over_rows(py, rows.rows(), || ranked.plan(settings, limits, level, now_us))
+        }
+    };
+    let planned = decide(&call.settings, &call.limits);
     let planned = planned.map_err(|error| refused_by_core(py, &error))?;
     let described = call.rendering.describe(
         py,
         planned.plan,
         call,
-        |settings, limits| plan(settings, limits).map(|wider| wider.plan),
+        |settings, limits| decide(settings, limits).map(|wider| wider.plan),
         |selected| entry(py, &view, selected.index),
         true,
         |text| text,
@@ -71,6 +87,51 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         (found.count, view.id(py, row), found.first_field)
     });
     Ok(Outcome { plan, entries, holder: Holder::Pool(view), cut, non_finite })
+}
+
+/// Candidates of a pool with what another ranking than the documented formula decides from.
+struct RankedRows<'a> {
+    ranking: &'a CallRanking,
+    known: Known,
+    gathered: Gathered,
+    /// Whether some relevance is one that nobody gave: that is not one that was no number.
+    has_unknown: bool,
+}
+
+impl<'a> RankedRows<'a> {
+    fn new(
+        py: Python<'_>,
+        view: &View,
+        query: &Query<'_>,
+        ranking: &'a CallRanking,
+    ) -> PyResult<Self> {
+        let rows = &*view.rows;
+        // What is not known is the mean to `evidence`, and nothing to the formula.
+        let unknown = match ranking.options.kind {
+            Kind::Evidence(_) => f64::NAN,
+            Kind::Weighted(_) => 0.0,
+        };
+        let gathered = gateway::run_over_rows(py, rows.rows(), || query.gather(rows, unknown));
+        let found = view.words.of(py, view, &gathered, &ranking.query)?;
+        let known = Known::of_pool(found, gathered.numbers.clone());
+        Ok(Self { ranking, known, has_unknown: gathered.has_unknown(query), gathered })
+    }
+
+    fn plan(
+        &self,
+        settings: &Settings,
+        limits: &Limits,
+        level: Level,
+        now_us: i64,
+    ) -> Result<PoolPlan, Error> {
+        let candidates = self.gathered.candidates();
+        let planned =
+            self.known.plan(&candidates, settings, limits, level, self.ranking, now_us)?;
+        let (mut plan, non_finite) = (planned.plan, planned.non_finite);
+        let mut non_finite = non_finite.filter(|_| !self.has_unknown);
+        self.gathered.number(&mut plan, &mut non_finite);
+        Ok(PoolPlan { plan, non_finite })
+    }
 }
 
 fn missing(value: &Bound<'_, PyAny>) -> PyResult<Missing> {

@@ -15,7 +15,7 @@ use crate::errors::{
 };
 use crate::fields;
 use crate::gateway;
-use crate::item::{Field, Parts};
+use crate::item::{Field, Links, Parts};
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, PoolEntry, Users};
 use crate::vocabulary;
@@ -44,6 +44,9 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
     let (created, last) = (columns.times(Field::Timestamp)?, columns.times(Field::LastAccessed)?);
     let (pinned, evergreen) = (columns.flags(Field::Pinned)?, columns.flags(Field::Evergreen)?);
     let user_ids = columns.objects(Field::UserId)?;
+    let sessions = columns.objects(Field::SessionId)?;
+    let positions = columns.objects(Field::Position)?;
+    let superseded = columns.objects(Field::Supersedes)?;
     let metadata = columns.objects(Field::Metadata)?;
     let lengths = [
         (Field::Text, texts.as_ref().map(PyTupleMethods::len)),
@@ -59,6 +62,9 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
         (Field::PromotionScore, promotion.as_ref().map(Vec::len)),
         (Field::Pinned, pinned.as_ref().map(Vec::len)),
         (Field::Evergreen, evergreen.as_ref().map(Vec::len)),
+        (Field::SessionId, sessions.as_ref().map(PyTupleMethods::len)),
+        (Field::Position, positions.as_ref().map(PyTupleMethods::len)),
+        (Field::Supersedes, superseded.as_ref().map(PyTupleMethods::len)),
     ];
     for (field, length) in lengths {
         if let Some(length) = length.filter(|length| *length != rows) {
@@ -95,12 +101,18 @@ pub fn read(columns: &Bound<'_, PyAny>, users: &Users) -> PyResult<Vec<PoolEntry
             last_us: last.as_ref().map(|times| times.microseconds[row]),
             promotion: promotion.as_ref().map(|column| column[row]),
         };
+        let links = Links {
+            session_id: optional(sessions.as_ref(), Field::SessionId, row)?.map(Bound::unbind),
+            position: optional_count(positions.as_ref(), Field::Position, row)?,
+            supersedes: optional(superseded.as_ref(), Field::Supersedes, row)?.map(Bound::unbind),
+        };
         let parts = Parts {
             memory_id: Some(str_at(&ids, Field::MemoryId, row)?),
             text,
             timestamp: created.as_ref().and_then(|times| times.given(row)),
             user_id: optional(user_ids.as_ref(), Field::UserId, row)?,
             metadata: dict(metadata.as_ref(), row)?,
+            links: (!links.is_empty()).then(|| Box::new(links)),
         };
         entries.push(pool_row::entry(py, numbers, cells, parts, users)?);
     }
@@ -132,6 +144,16 @@ fn optional<'py>(
     } else {
         str_at(column, field, row).map(Some)
     }
+}
+
+fn optional_count(
+    column: Option<&Bound<'_, PyTuple>>,
+    field: Field,
+    row: usize,
+) -> PyResult<Option<u64>> {
+    let Some(column) = column else { return Ok(None) };
+    let value = column.get_item(row)?;
+    fields::optional_count(&value).map_err(|refusal| refused(refusal, field, row, &value))
 }
 
 fn dict<'py>(

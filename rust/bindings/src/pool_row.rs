@@ -12,7 +12,8 @@ use crate::datetime::{self, Form};
 use crate::door::{Classes, ForeignReader};
 use crate::errors::{Fault, ItemValueError, Owner, Refusal, caused_by, item_error};
 use crate::fields;
-use crate::item::{Field, MemoryItem, Parts};
+use crate::item::{Field, Links, MemoryItem, Parts};
+use crate::pool_words::PoolWords;
 use crate::vocabulary;
 
 /// What every row carries. The id is an exact `str`: comparing and hashing it runs no foreign code.
@@ -59,8 +60,8 @@ pub fn exact<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>>
     fields::prefix(text, usize::MAX)
 }
 
-/// What few rows carry: a dict, the metadata; or a pair of metadata or None and a datetime that
-/// cannot be made from its microseconds.
+/// What few rows carry: a dict, the metadata; or a tuple of metadata or None, a datetime that cannot be
+/// made from its microseconds or None, and, where there are any, the three links.
 pub struct Extra(Py<PyAny>);
 
 impl Clone for Extra {
@@ -74,14 +75,19 @@ impl Extra {
         py: Python<'_>,
         metadata: Option<Bound<'_, PyDict>>,
         timestamp: Option<Bound<'_, PyAny>>,
+        links: Option<Box<Links>>,
     ) -> PyResult<Option<Self>> {
-        Ok(match (metadata, timestamp) {
-            (None, None) => None,
-            (Some(metadata), None) => Some(Self(metadata.into_any().unbind())),
-            (metadata, timestamp) => {
-                Some(Self((metadata, timestamp).into_pyobject(py)?.into_any().unbind()))
+        let tuple = match (metadata, timestamp, links) {
+            (None, None, None) => return Ok(None),
+            (Some(metadata), None, None) => return Ok(Some(Self(metadata.into_any().unbind()))),
+            (metadata, timestamp, None) => (metadata, timestamp).into_pyobject(py)?.into_any(),
+            (metadata, timestamp, Some(links)) => {
+                let Links { session_id, position, supersedes } = *links;
+                let all = (metadata, timestamp, session_id, position, supersedes);
+                all.into_pyobject(py)?.into_any()
             }
-        })
+        };
+        Ok(Some(Self(tuple.unbind())))
     }
 
     fn metadata<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
@@ -94,7 +100,18 @@ impl Extra {
 
     /// The datetime as it was given, where it is kept.
     pub fn timestamp<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.0.bind(py).cast::<PyTuple>().ok()?.get_item(1).ok()
+        self.0.bind(py).cast::<PyTuple>().ok()?.get_item(1).ok().filter(|it| !it.is_none())
+    }
+
+    /// What ties the memory to others.
+    pub fn links(&self, py: Python<'_>) -> Option<Links> {
+        let tuple = self.0.bind(py).cast::<PyTuple>().ok()?;
+        let text = |place| tuple.get_item(place).ok()?.cast_into::<PyString>().ok();
+        (tuple.len() > 2).then(|| Links {
+            session_id: text(2).map(Bound::unbind),
+            position: tuple.get_item(3).ok().and_then(|position| position.extract().ok()),
+            supersedes: text(4).map(Bound::unbind),
+        })
     }
 
     /// For the garbage collector.
@@ -227,6 +244,7 @@ fn read_foreign(memory: &Bound<'_, PyAny>, position: usize, users: &Users) -> Py
         timestamp: (!timestamp.is_none()).then_some(timestamp),
         user_id,
         metadata,
+        links: reader.links()?.map(Box::new),
     };
     entry(py, row, cells, parts, users)
 }
@@ -261,7 +279,7 @@ pub fn entry<'py>(
         let message = format!("{owner}: copying metadata failed: {error}");
         caused_by(py, item_error(Fault::Value, message), Some(error))
     })?;
-    let extra = Extra::new(py, metadata, kept)?;
+    let extra = Extra::new(py, metadata, kept, parts.links)?;
     let memory_id = exact(&memory_id)?.unbind();
     let payload = Payload { memory_id, text: parts.text.unwrap_or_else(empty).unbind() };
     Ok(Entry { row, payload, extra, cells })
@@ -273,6 +291,7 @@ pub struct View {
     pub pool: std::sync::Arc<MemoryRows>,
     pub rows: std::sync::Arc<Rows>,
     pub users: std::sync::Arc<Users>,
+    pub words: std::sync::Arc<PoolWords>,
 }
 
 impl View {
@@ -321,6 +340,7 @@ impl View {
             timestamp: self.timestamp(py, number, &row)?,
             user_id: self.users.name(py, row.user)?,
             metadata: metadata.map(|metadata| metadata.copy()).transpose()?,
+            links: self.links(py, number).map(Box::new),
         };
         let item = MemoryItem::from_parts(parts, row.tier, row.timestamp_us)?;
         item.relevance.store(row.relevance);
@@ -333,6 +353,11 @@ impl View {
         }
         item.take_over_accesses(access.count, access.last_us);
         Ok(item)
+    }
+
+    /// What ties a row to others.
+    pub fn links(&self, py: Python<'_>, number: u32) -> Option<Links> {
+        self.rows.extra(number).and_then(|extra| extra.links(py))
     }
 
     /// The id of a row that exists.

@@ -125,7 +125,10 @@ impl Rendering {
                 framed.push(frame(self.template(), candidate, entry, text)?);
             }
             let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
-            let (bounds, claims) = (Bounds { ceiling, budgets }, claims(&candidates, &plan));
+            let ranking = call.ranking.as_ref();
+            let is_chosen = ranking.is_some_and(|ranking| !ranking.options.is_by_key());
+            let claims = claims(&candidates, &plan, is_chosen);
+            let bounds = Bounds { ceiling, budgets };
             rows = self.fit(py, self.template(), &framed, &claims, &bounds)?.order;
             rows.sort_unstable();
         }
@@ -201,7 +204,7 @@ impl Rendering {
         };
         let ceiling = ceiling.saturating_sub(framing);
         let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
-        let claims = claims(&record.plan.selected, &record.plan);
+        let claims = claims(&record.plan.selected, &record.plan, false);
         Ok(self.fit(py, template, &framed, &claims, &bounds)?.text)
     }
 
@@ -224,11 +227,11 @@ fn wider_plan(
 }
 
 /// Adds those who are not there yet, and keeps the order of a plan: by tier; in a tier what is pinned in
-/// input order, then by score.
+/// input order, then the greatest key first.
 fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>) {
     candidates.extend(more);
     candidates.sort_by(|a, b| {
-        let by_score = || b.combined.partial_cmp(&a.combined).unwrap_or(Ordering::Equal);
+        let by_score = || b.key.partial_cmp(&a.key).unwrap_or(Ordering::Equal);
         let by_rank = if a.pinned && b.pinned { Ordering::Equal } else { by_score() };
         a.tier.cmp(&b.tier).then(b.pinned.cmp(&a.pinned)).then(by_rank).then(a.index.cmp(&b.index))
     });
@@ -236,8 +239,9 @@ fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>)
 }
 
 /// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
-/// its floor. Others are not, so that a ceiling that is wide enough changes nothing.
-fn claims(candidates: &[Selected], plan: &Plan) -> Vec<Claim> {
+/// its floor. Others are not, so that a ceiling that is wide enough changes nothing. Where `is_chosen`, the plan
+/// did not simply take the greatest keys, and those who would move up come after what it chose.
+fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
     let mut floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
     let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
     let claim = |candidate: &Selected| {
@@ -251,6 +255,7 @@ fn claims(candidates: &[Selected], plan: &Plan) -> Vec<Claim> {
                 *floor = rest;
                 Hold::Floor
             }
+            _ if is_chosen && in_plan.contains(&candidate.index) => Hold::Chosen,
             _ => Hold::Free,
         };
         Claim { tokens: candidate.tokens, hold }
@@ -287,7 +292,9 @@ fn frame(
         timestamp: &timestamp,
         tokens: selected.tokens,
     };
-    Ok(Framed::new(template, &memory, timestamp_us))
+    let mut framed = Framed::new(template, &memory, timestamp_us);
+    framed.key.score = selected.key; // the score is shown, the key decides
+    Ok(framed)
 }
 
 /// A text that can be encoded: U+FFFD for lone surrogates.

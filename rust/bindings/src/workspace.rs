@@ -12,7 +12,7 @@ use pyo3::{IntoPyObjectExt, intern};
 
 use crate::door::TokenEstimate;
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
-use crate::{fields, limits, vocabulary};
+use crate::{fields, limits, ranking, vocabulary};
 
 /// A configuration with its attributes at hand. Those of a plain `WorkspaceConfig` are all in its own
 /// dict, where looking one up takes a fraction of the time that asking the object does.
@@ -63,6 +63,16 @@ impl<'a, 'py> Configuration<'a, 'py> {
                 error
             }
         })
+    }
+
+    /// An attribute that other classes may lack.
+    pub fn optional(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(own) = &self.own
+            && let Some(value) = own.get_item(name)?
+        {
+            return Ok(Some(value));
+        }
+        self.object.getattr_opt(name)
     }
 
     /// Reads and converts an attribute.
@@ -198,6 +208,7 @@ pub fn check_workspace(config: &Bound<'_, PyAny>) -> PyResult<()> {
     let config = &Configuration::of(config)?;
     config.read(intern!(config.py(), "workspace_id"), |id| fields::text(id).map(|_| ()))?;
     let settings = settings(config)?;
+    ranking::of_workspace(config, &settings)?;
     limits::check_workspace(config, TokenEstimate::new(settings.tokens_per_char))
 }
 

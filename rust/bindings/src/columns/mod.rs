@@ -12,6 +12,7 @@
 mod array;
 pub mod chunk;
 mod fault;
+mod ranked;
 mod read;
 mod source;
 pub mod span;
@@ -20,11 +21,13 @@ mod text_column;
 mod tiers;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memory_budget_core::columns::{ColumnPlan, ColumnTuning, Columns, Doubts};
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
 use memory_budget_core::plan::Selected;
+use memory_budget_core::ranking::{RankedPlan, RankingOptions};
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::Counter;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -38,10 +41,12 @@ use crate::datetime;
 use crate::door::TokenEstimate;
 use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::gateway;
-use crate::item::{Field, MemoryItem, preview_of};
+use crate::item::{Field, Links, MemoryItem, preview_of};
+use crate::ranking::{Known, needs_links, needs_texts};
 use crate::record::{Created, Entry, Record};
 use crate::rendering::Described;
 use fault::Column;
+use ranked::RankedColumns;
 use read::Floats;
 pub use source::are_columns;
 use source::{Content, Source};
@@ -65,6 +70,9 @@ struct Table<'a, 'py> {
     /// Rows that do not decay, and times as the score sees them; empty for none.
     evergreen: Vec<bool>,
     decays_from: Vec<i64>,
+    session_id: Option<TextColumn<'a, 'py>>,
+    position: Option<Cow<'a, [u64]>>,
+    supersedes: Option<TextColumn<'a, 'py>>,
 }
 
 impl<'a, 'py> Table<'a, 'py> {
@@ -123,6 +131,14 @@ impl<'a, 'py> Table<'a, 'py> {
             pinned: pinned.map(|(row, _)| row).collect(),
             decays_from,
             evergreen,
+            session_id: texts(Field::SessionId, true)?,
+            position: column(Field::Position)
+                .map(|(content, column)| {
+                    read::check_counts(content, column)?;
+                    read::counts(content, column)
+                })
+                .transpose()?,
+            supersedes: texts(Field::Supersedes, true)?,
         };
         table.estimate_tokens(estimate)?;
         Ok(table)
@@ -161,6 +177,41 @@ impl<'a, 'py> Table<'a, 'py> {
         self.memory_id.as_ref().map_or(Ok(None), |ids| ids.get(py, row))
     }
 
+    /// What ties a row to others.
+    fn links(&self, py: Python<'py>, row: usize) -> PyResult<Option<Links>> {
+        let text = |column: &Option<TextColumn<'a, 'py>>| match column {
+            Some(texts) => PyResult::Ok(texts.get(py, row)?.map(Bound::unbind)),
+            None => Ok(None),
+        };
+        let session_id = text(&self.session_id)?;
+        // Tables have a position in every row, of which those without a session mean nothing.
+        let position = self.position.as_ref().filter(|_| session_id.is_some());
+        let links = Links {
+            position: position.map(|positions| positions[row]),
+            session_id,
+            supersedes: text(&self.supersedes)?,
+        };
+        Ok((!links.is_empty()).then_some(links))
+    }
+
+    /// What a ranking needs beyond the columns.
+    fn known(&self, py: Python<'py>, options: &RankingOptions) -> PyResult<Known> {
+        let rows = self.tier.len();
+        let mut terms = Vec::new();
+        if let Some(texts) = self.text.as_ref().filter(|_| needs_texts(options)) {
+            let of = |row| texts.terms(py, row).map(Arc::new);
+            terms = (0..rows).map(of).collect::<PyResult<_>>()?;
+        }
+        let mut links = Vec::new();
+        if needs_links(options) {
+            links = (0..rows).map(|row| self.links(py, row)).collect::<PyResult<_>>()?;
+        }
+        Known::new(terms, &links, py, |row| {
+            let number = || PyString::new(py, &row.to_string());
+            Ok(self.memory_id(py, row)?.unwrap_or_else(number))
+        })
+    }
+
     fn describe(&self, py: Python<'py>, selected: &Selected) -> PyResult<(Entry, Original)> {
         let row = selected.index as usize;
         let text = match &self.text {
@@ -191,6 +242,7 @@ impl<'a, 'py> Table<'a, 'py> {
             importance: self.importance.numbers().get(row),
             evergreen: self.evergreen.get(row).is_some_and(|&evergreen| evergreen),
             estimated: self.estimated.get(row).is_some_and(|&estimated| estimated),
+            links: self.links(py, row)?,
         };
         Ok((entry, original))
     }
@@ -210,26 +262,37 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
     let source = Source::of(columns)?;
     let table = Table::read(&source, estimate)?;
     let (columns, tuning) = (table.columns(), ColumnTuning::default());
-    let planned = gateway::run_over_rows(py, source.rows(), || {
-        columns.plan_within(settings, limits, &table.pinned, level, now_us, tuning)
-    });
-    // What was refused may be a doubtful value as well; that is the better reason.
-    let doubts = planned.as_ref().map_or(Doubts::ALL, |planned| planned.doubts);
-    resolve(&source, doubts)?;
+    let by_ranking = match &call.ranking {
+        None => None,
+        Some(ranking) => {
+            resolve(&source, Doubts::ALL)?;
+            let known = table.known(py, &ranking.options)?;
+            Some(RankedColumns::new(&columns, &table.pinned, ranking, known))
+        }
+    };
+    let pinned = &table.pinned;
+    let decide = |settings: &_, limits: &_| match &by_ranking {
+        None => columns.plan_within(settings, limits, pinned, level, now_us, tuning),
+        Some(ranked) => {
+            let RankedPlan { plan, non_finite, .. } =
+                ranked.plan(settings, limits, level, now_us)?;
+            Ok(ColumnPlan { plan, non_finite, doubts: Doubts::NONE })
+        }
+    };
+    let planned = gateway::run_over_rows(py, source.rows(), || decide(settings, limits));
+    if by_ranking.is_none() {
+        // What was refused may be a doubtful value as well; that is the better reason.
+        resolve(&source, planned.as_ref().map_or(Doubts::ALL, |planned| planned.doubts))?;
+    }
     let planned = planned.map_err(|error| refused_by_core(py, &error))?;
     let ColumnPlan { plan, non_finite, .. } = planned;
     py.check_signals()?;
     let has_text = table.text.is_some();
-    let wider = |settings: &_, limits: &_| {
-        columns
-            .plan_within(settings, limits, &table.pinned, level, now_us, tuning)
-            .map(|planned| planned.plan)
-    };
     let described = call.rendering.describe(
         py,
         plan,
         call,
-        wider,
+        |settings, limits| decide(settings, limits).map(|planned| planned.plan),
         |selected| table.describe(py, selected),
         has_text,
         |original| &original.text,
@@ -270,6 +333,7 @@ struct Original {
     relevance: f64,
     importance: f64,
     evergreen: bool,
+    links: Option<Links>,
     estimated: bool,
 }
 
@@ -328,6 +392,9 @@ impl Rows {
         item.importance.store(original.importance);
         item.place.set_pinned(selected.pinned);
         item.place.set_evergreen(original.evergreen);
+        if let Some(links) = &original.links {
+            item.link(links.clone_ref(py));
+        }
         item.freshness.store(selected.freshness);
         item.combined.store(selected.combined);
         if original.estimated {

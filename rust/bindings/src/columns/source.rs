@@ -17,7 +17,7 @@ use crate::item::Field;
 const TABLE: &str = "columns";
 
 /// Columns that are read, the two required ones first.
-const READ: [Field; 11] = [
+const READ: [Field; 14] = [
     Field::RelevanceScore,
     Field::TokenCount,
     Field::Text,
@@ -29,6 +29,9 @@ const READ: [Field; 11] = [
     Field::AccessCount,
     Field::Pinned,
     Field::Evergreen,
+    Field::SessionId,
+    Field::Position,
+    Field::Supersedes,
 ];
 
 /// The values of a column, wherever they are.

@@ -1,5 +1,6 @@
 //! Columns of texts, which are looked at row by row and only where a result needs them.
 
+use memory_budget_core::ranking::text::Terms;
 use pyo3::exceptions::PyUnicodeDecodeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -10,6 +11,7 @@ use super::source::Content;
 use super::text::{Texts, code_points};
 use crate::errors::{ArgumentValueError, Refusal, caused_by};
 use crate::fields;
+use crate::ranking::terms_of;
 
 /// The producer's positions lead out of its data.
 pub fn malformed(column: Column<'_>, row: usize) -> PyErr {
@@ -101,6 +103,19 @@ impl<'a, 'py> TextColumn<'a, 'py> {
                     caused_by(py, ArgumentValueError::new_err(message), Some(cause))
                 })?;
                 Ok(Some(PyString::new(py, text)))
+            }
+        }
+    }
+
+    /// The words of the text of a row; none for a null.
+    pub fn terms(&self, py: Python<'py>, row: usize) -> PyResult<Terms> {
+        match &self.values {
+            Values::Objects(_) => {
+                Ok(self.get(py, row)?.map_or_else(Terms::default, |text| terms_of(&text)))
+            }
+            Values::Runs(runs) => {
+                let bytes = self.bytes(runs, row)?.unwrap_or_default();
+                Ok(Terms::of(&String::from_utf8_lossy(bytes)))
             }
         }
     }

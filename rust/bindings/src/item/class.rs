@@ -22,7 +22,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Given<'a, 'py> {
 impl MemoryItem {
     /// Assigns all fields, defaults included, the way Python code would: a subclass that defines
     /// one of the names itself receives it.
-    fn assign_as_seen(&self, item: &Bound<'_, Self>, given: [Given<'_, '_>; 16]) -> PyResult<()> {
+    fn assign_as_seen(&self, item: &Bound<'_, Self>, given: [Given<'_, '_>; 19]) -> PyResult<()> {
         for (field, Given(value)) in Field::ALL.into_iter().zip(given) {
             match value {
                 Some(value) => item.setattr(field.name(), value)?,
@@ -56,8 +56,9 @@ impl MemoryItem {
         memory_id, text, tier, timestamp, user_id = Given(None), metadata = Given(None),
         relevance_score = Given(None), importance_score = Given(None),
         freshness_score = Given(None), combined_score = Given(None), token_count = Given(None),
-        access_count = Given(None), last_accessed = Given(None), promotion_score = Given(None), *, pinned = Given(None),
-        evergreen = Given(None)
+        access_count = Given(None), last_accessed = Given(None), promotion_score = Given(None), *,
+        pinned = Given(None), evergreen = Given(None), session_id = Given(None),
+        position = Given(None), supersedes = Given(None)
     ))]
     #[expect(clippy::too_many_arguments)]
     fn __init__(
@@ -78,6 +79,9 @@ impl MemoryItem {
         promotion_score: Given<'_, '_>,
         pinned: Given<'_, '_>,
         evergreen: Given<'_, '_>,
+        session_id: Given<'_, '_>,
+        position: Given<'_, '_>,
+        supersedes: Given<'_, '_>,
     ) -> PyResult<()> {
         let given = [
             memory_id,
@@ -96,6 +100,9 @@ impl MemoryItem {
             promotion_score,
             pinned,
             evergreen,
+            session_id,
+            position,
+            supersedes,
         ];
         let own = slf.get();
         own.reset();
@@ -343,5 +350,38 @@ impl MemoryItem {
     #[setter]
     fn set_evergreen(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.assign(Field::Evergreen, value)
+    }
+
+    /// The conversation or document the memory is a part of, or None.
+    #[getter]
+    fn session_id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::SessionId)
+    }
+
+    #[setter]
+    fn set_session_id(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::SessionId, value)
+    }
+
+    /// The memory's place in its session, or None.
+    #[getter]
+    fn position(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Position)
+    }
+
+    #[setter]
+    fn set_position(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Position, value)
+    }
+
+    /// The id of the memory that this one replaces, or None.
+    #[getter]
+    fn supersedes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py, Field::Supersedes)
+    }
+
+    #[setter]
+    fn set_supersedes(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.assign(Field::Supersedes, value)
     }
 }

@@ -19,10 +19,13 @@ pub enum Field {
     PromotionScore,
     Pinned,
     Evergreen,
+    SessionId,
+    Position,
+    Supersedes,
 }
 
 impl Field {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::MemoryId,
         Self::Text,
         Self::Tier,
@@ -39,6 +42,9 @@ impl Field {
         Self::PromotionScore,
         Self::Pinned,
         Self::Evergreen,
+        Self::SessionId,
+        Self::Position,
+        Self::Supersedes,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -59,6 +65,9 @@ impl Field {
             Self::PromotionScore => "promotion_score",
             Self::Pinned => "pinned",
             Self::Evergreen => "evergreen",
+            Self::SessionId => "session_id",
+            Self::Position => "position",
+            Self::Supersedes => "supersedes",
         }
     }
 }

@@ -7,13 +7,15 @@
 
 mod class;
 mod field;
+mod links;
 pub mod pickle;
 
 use std::ops::Deref;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::{LastAccess, MemoryCells};
+use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::sync::AtomicF64;
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
@@ -26,6 +28,7 @@ use crate::fields;
 use crate::vocabulary;
 
 pub use field::Field;
+pub use links::Links;
 
 /// Code points of a text that results and log entries show.
 const PREVIEW_CHARACTERS: usize = 100;
@@ -41,6 +44,9 @@ pub(crate) struct Objects {
     user_id: Option<Py<PyString>>,
     metadata: Option<Py<PyDict>>,
     last_accessed: Option<Py<PyAny>>,
+    links: Option<Box<Links>>,
+    /// What a ranking knows of the text, made when it is first asked for.
+    terms: Option<Arc<Terms>>,
 }
 
 /// One memory with its scoring metadata; a dataclass in everything but implementation.
@@ -75,6 +81,7 @@ pub struct Parts<'py> {
     pub timestamp: Option<Bound<'py, PyAny>>,
     pub user_id: Option<Bound<'py, PyString>>,
     pub metadata: Option<Bound<'py, PyDict>>,
+    pub links: Option<Box<Links>>,
 }
 
 impl MemoryItem {
@@ -88,6 +95,7 @@ impl MemoryItem {
             timestamp: objects.timestamp.as_ref().map(|it| it.bind(py).clone()),
             user_id: own(&objects.user_id),
             metadata: objects.metadata.as_ref().map(|it| it.bind(py).clone()),
+            links: objects.links.as_ref().map(|links| Box::new(links.clone_ref(py))),
         }
     }
 
@@ -104,6 +112,7 @@ impl MemoryItem {
             objects.timestamp = parts.timestamp.map(Bound::unbind);
             objects.user_id = parts.user_id.map(Bound::unbind);
             objects.metadata = parts.metadata.map(Bound::unbind);
+            objects.links = parts.links;
         }
         Ok(item)
     }
@@ -246,6 +255,18 @@ impl MemoryItem {
             Field::PromotionScore => self.set_number(&self.promotion, field, value)?,
             Field::Pinned => self.place.set_pinned(fields::flag(value).map_err(refused)?),
             Field::Evergreen => self.place.set_evergreen(fields::flag(value).map_err(refused)?),
+            Field::SessionId => {
+                let given = fields::optional_text(value).map_err(refused)?.map(Bound::unbind);
+                self.relink(|links| std::mem::replace(&mut links.session_id, given));
+            }
+            Field::Supersedes => {
+                let given = fields::optional_text(value).map_err(refused)?.map(Bound::unbind);
+                self.relink(|links| std::mem::replace(&mut links.supersedes, given));
+            }
+            Field::Position => {
+                let given = fields::optional_count(value).map_err(refused)?;
+                self.relink(|links| links.position = given);
+            }
             Field::TokenCount => self.tokens.set_own(fields::count(value).map_err(refused)?),
             Field::AccessCount => {
                 self.set_accesses(fields::count(value).map_err(refused)?);
@@ -267,13 +288,53 @@ impl MemoryItem {
         Ok(())
     }
 
+    /// Changes the links; what was there before is dropped outside of the lock.
+    fn relink<T>(&self, change: impl FnOnce(&mut Links) -> T) {
+        let mut objects = self.objects();
+        let mut links = objects.links.take().unwrap_or_default();
+        let old = change(&mut links);
+        objects.links = (!links.is_empty()).then_some(links);
+        drop(objects);
+        drop(old);
+    }
+
+    /// Ties a memory to others.
+    pub fn link(&self, links: Links) {
+        self.relink(|own| std::mem::replace(own, links));
+    }
+
+    /// What ties the memory to others, if anything does.
+    pub fn links(&self, py: Python<'_>) -> Option<Links> {
+        self.objects().links.as_ref().map(|links| links.clone_ref(py))
+    }
+
+    /// The words of the text, which are kept until it changes.
+    pub fn terms(&self, py: Python<'_>) -> Arc<Terms> {
+        let (known, text) = {
+            let objects = self.objects();
+            (objects.terms.clone(), objects.text.as_ref().map(|text| text.clone_ref(py)))
+        };
+        if let Some(terms) = known {
+            return terms;
+        }
+        let Some(text) = text else { return Arc::default() };
+        let terms = Arc::new(Terms::of(&text.bind(py).to_string_lossy()));
+        let mut objects = self.objects();
+        if objects.text.as_ref().is_some_and(|current| current.is(&text)) {
+            objects.terms = Some(Arc::clone(&terms));
+        }
+        drop(objects);
+        terms
+    }
+
     fn assign_text(&self, text: &Bound<'_, PyString>) -> PyResult<()> {
         let length = text.code_point_len()? as u64;
         let mut objects = self.objects();
         let old = (objects.text.replace(text.clone().unbind()), objects.preview.take());
+        let old_terms = objects.terms.take();
         self.set_text_length(length);
         drop(objects);
-        drop(old);
+        drop((old, old_terms));
         Ok(())
     }
 
@@ -300,6 +361,9 @@ impl MemoryItem {
             Field::LastAccessed => self.last_accessed(py),
             Field::Pinned => self.place.load().is_pinned().into_py_any(py),
             Field::Evergreen => self.place.load().is_evergreen().into_py_any(py),
+            Field::SessionId => self.links(py).and_then(|links| links.session_id).into_py_any(py),
+            Field::Position => self.links(py).and_then(|links| links.position).into_py_any(py),
+            Field::Supersedes => self.links(py).and_then(|links| links.supersedes).into_py_any(py),
         }
     }
 

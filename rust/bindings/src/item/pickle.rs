@@ -13,13 +13,14 @@ use super::{Field, MemoryItem};
 use crate::counter;
 use crate::errors::ItemValueError;
 
-/// Format of the state; grows when the state changes. Formats 1 and 2 differ in how many field values
+/// Format of the state; grows when the state changes. Formats 1 to 3 differ in how many field values
 /// there are: fields that came later keep their defaults.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 fn field_count(format: u32) -> Option<usize> {
     match format {
         1 => Some(14),
+        2 => Some(16),
         FORMAT => Some(Field::ALL.len()),
         _ => None,
     }

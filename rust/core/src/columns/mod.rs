@@ -82,6 +82,9 @@ pub struct Doubts {
 impl Doubts {
     /// Everything may be wrong.
     pub const ALL: Self = Self { tiers: true, tokens: true, times: true };
+
+    /// Nothing is.
+    pub const NONE: Self = Self { tiers: false, tokens: false, times: false };
 }
 
 /// A plan over columns.

@@ -108,6 +108,12 @@ impl RankingOptions {
             && self.lexical_weight == 0.0
     }
 
+    /// Whether the greatest keys are taken, and not what is best together.
+    #[must_use]
+    pub fn is_by_key(&self) -> bool {
+        self.packer == Packer::Greedy && self.diversity.is_none()
+    }
+
     /// Refuses what nothing can be computed from.
     ///
     /// # Errors
