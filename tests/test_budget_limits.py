@@ -210,10 +210,11 @@ def test_flags_are_no_numbers(flags: Any) -> None:
 def test_an_older_pickle_is_read() -> None:
     item = memory("a", "rag", 5, pinned=True)
     make, arguments, (version, values, counter, subclass) = item.__reduce__()  # type: ignore[misc]
-    assert (version, values[14:]) == (2, (True, False))
-    older = make(*arguments)
-    older.__setstate__((1, values[:14], counter, subclass))
-    assert (older.memory_id, older.pinned) == ("a", False)
+    assert (version, values[14:]) == (3, (True, False, None, None, None))
+    for older_version, count, pinned in ((1, 14, False), (2, 16, True)):
+        older = make(*arguments)
+        older.__setstate__((older_version, values[:count], counter, subclass))
+        assert (older.memory_id, older.pinned, older.session_id) == ("a", pinned, None)
     with pytest.raises(ValueError, match="damaged"):
         make(*arguments).__setstate__((1, values, counter, subclass))
     config = WorkspaceConfig("w", spill_over=True)

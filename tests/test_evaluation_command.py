@@ -165,7 +165,7 @@ def test_policies_that_are_none_are_named(
     [
         *((["--budgets=" + text], "argument --budgets: ") for text in ("", "256,", "1e3", "0", "-5", "²")),
         (["--budgets", str(2**53)], "argument --budgets: "),
-        (["--policies", "cosine,magic"], "there is no policy 'magic', only formula, cosine"),
+        (["--policies", "cosine,magic"], "there is no policy 'magic', only formula, evidence"),
         (["--policies", ","], "there is no policy to evaluate"),
         (["--policy", "module"], "argument --policy: must be MODULE:FUNCTION, got 'module'"),
         (["--baseline", "magic"], "baseline 'magic' is none of the policies"),

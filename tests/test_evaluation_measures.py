@@ -172,7 +172,7 @@ def nothing(*_: Any) -> list[str]:
         ({"budgets": [1.5]}, ArgumentTypeError, "budgets: must be a whole number, got 1.5"),
         ({"seed": -1}, ArgumentValueError, "seed: must be from 0 to"),
         ({"seed": True}, ArgumentTypeError, "seed: must be a whole number, got True"),
-        ({"builtin": ["cosin"]}, ArgumentValueError, "there is no policy 'cosin', only formula, cosine"),
+        ({"builtin": ["cosin"]}, ArgumentValueError, "there is no policy 'cosin', only formula, evidence"),
         ({"builtin": []}, ArgumentValueError, "there is no policy to evaluate"),
         ({"policies": {"cosine": nothing}}, ArgumentValueError, "policy 'cosine': another one has this name"),
         ({"policies": {"mine": 5}}, ArgumentTypeError, "policy 'mine' must be a function, got 5"),

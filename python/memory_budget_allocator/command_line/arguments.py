@@ -88,8 +88,8 @@ _EVALUATE = f"""\
 DATA is a folder of conversations or a JSON lines file of questions, each with
 candidates, their relevance and the ids of those that hold the answer
 (docs/evaluation.md describes both). Needs NumPy: the extra "evaluate".
-  policies  formula, cosine, cosine-cut, recent, bm25, random, oracle, and
-            functions of your own, which get a question, its candidates and a
+  policies  formula, evidence, cosine, cosine-cut, recent, bm25, random, oracle,
+            and functions of your own, which get a question, its candidates and a
             budget and return ids in the order in which they are to be taken
 
 examples:

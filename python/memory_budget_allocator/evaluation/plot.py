@@ -24,6 +24,7 @@ OWN_COLOURS = ("#d62728", "#9467bd", "#e0912f", "#17a2b8", "#b5651d", "#c2508f")
 
 STYLES: dict[str, tuple[str, str]] = {
     "oracle": ("#444444", ":"),
+    "evidence": ("#c0392b", "-"),
     "cosine": ("#1f77b4", "-"),
     "cosine-cut": ("#1f77b4", "--"),
     "bm25": ("#2a9d5c", "-"),

@@ -80,6 +80,7 @@ def _shortest_gold_first(question: JudgedQuestion) -> Sequence[int]:
 BUILTIN_POLICIES: Mapping[str, Callable[[int], Policy]] = MappingProxyType(
     {
         "formula": lambda _: LibraryPolicy(),
+        "evidence": lambda _: LibraryPolicy(ranking="evidence"),
         "cosine": lambda _: OrderPolicy(_most_relevant_first),
         "cosine-cut": lambda _: OrderPolicy(_most_relevant_first, stop_at_what_does_not_fit),
         "recent": lambda _: OrderPolicy(_newest_first),
@@ -91,6 +92,7 @@ BUILTIN_POLICIES: Mapping[str, Callable[[int], Policy]] = MappingProxyType(
 """How each policy is made, given the seed of the evaluation:
 
 - formula: the library with its default weights, all candidates in one tier with the whole budget;
+- evidence: the same with `ranking="evidence"`;
 - cosine: the most relevant candidate first, what does not fit is passed over;
 - cosine-cut: the same, cut off at the first that does not fit;
 - recent: the newest first;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.tables import Column, facts, table
-from memory_budget_allocator.command_line.text_width import displayable
+from memory_budget_allocator.command_line.text_width import display_width, displayable
 from memory_budget_allocator.evaluation.bootstrap import SAMPLES
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["lines"]
 
 LONGEST_NAME = 200
+LEAST_CATEGORY = 12
 
 
 def lines(evaluation: Evaluation, width: int) -> Iterator[str]:
@@ -78,22 +79,37 @@ def _section(
 
 
 def _categories(evaluation: Evaluation, width: int) -> list[str]:
-    """Recall of each category at the budget in the middle; all budgets would not fit a page."""
+    """Recall of each category at the budget in the middle; all budgets would not fit a page.
+
+    What does not fit beside the other policies follows below them.
+    """
     middle = len(evaluation.budgets) // 2
-    columns = [
-        Column("CATEGORY", least=12),
-        Column("ASKED", right=True),
-        *(Column(_name(name), right=True) for name in evaluation.recall),
-    ]
-    rows = [
-        [
-            _name(name),
-            f"{category.questions:,}",
-            *(f"{row[middle].mean:.1f}" for row in category.recall.values()),
+    blocks: list[list[str]] = [[]]
+    room = beside = width - LEAST_CATEGORY - len("  ASKED")
+    for name in evaluation.recall:
+        needed = 2 + max(display_width(_name(name)), len("100.0"))
+        if needed > room and blocks[-1]:
+            blocks.append([])
+            room = beside
+        blocks[-1].append(name)
+        room -= needed
+    lines = [f"Recall at {evaluation.budgets[middle]:,} tokens, %:"]
+    for names in blocks:
+        columns = [
+            Column("CATEGORY", least=LEAST_CATEGORY),
+            Column("ASKED", right=True),
+            *(Column(_name(name), right=True) for name in names),
         ]
-        for name, category in evaluation.categories.items()
-    ]
-    return [f"Recall at {evaluation.budgets[middle]:,} tokens, %:", *table(columns, rows, width)]
+        rows = [
+            [
+                _name(category),
+                f"{found.questions:,}",
+                *(f"{found.recall[name][middle].mean:.1f}" for name in names),
+            ]
+            for category, found in evaluation.categories.items()
+        ]
+        lines += [*([""] if len(lines) > 1 else []), *table(columns, rows, width)]
+    return lines
 
 
 def _interval(figure: Estimate, sign: str) -> str:

@@ -32,7 +32,7 @@ pub enum Hold {
     Pinned,
     /// It is part of its tier's floor: evicted after all others.
     Floor,
-    /// It was chosen for what it is beside others: evicted before them, after those that would move up.
+    /// It was chosen for what it is beside others: evicted after those that would move up.
     Chosen,
     /// It is evicted before those with a better score.
     Free,
