@@ -59,12 +59,18 @@ def test_a_ceiling_of_the_workspace_and_of_the_call() -> None:
     allocator = allocator_of(max_prompt_tokens=600, reserves={"system": 100, "completion": 100})
     memories = [memory("a", "working", 100), memory("b", "rag", 90)]
     allocation = allocator.allocate(MEDIUM, memories, "w", reserves={"completion": 50, "query": "x" * 40})
-    assert allocation.reserved_tokens == {"system": 100, "query": 10, "completion": 50}
-    assert (allocation.max_prompt_tokens, allocation.available_tokens) == (600, 440)
-    assert sum(tier.budget for tier in allocation.tiers.values()) == 440
+    assert allocation.reserved_tokens == {"system": 100, "query": 27, "completion": 50}  # a bound
+    assert (allocation.max_prompt_tokens, allocation.available_tokens) == (600, 423)
+    assert sum(tier.budget for tier in allocation.tiers.values()) == 423
     result = allocation.to_dict()
-    assert list(result["budget"])[3:] == ["max_prompt_tokens", "reserved_tokens", "available_tokens"]
-    assert result["budget"].get("available_tokens") == 440
+    assert list(result["budget"])[3:] == [
+        "max_prompt_tokens",
+        "reserved_tokens",
+        "available_tokens",
+        "counter",
+    ]
+    assert result["budget"].get("available_tokens") == 423
+    assert result["budget"].get("counter") == allocation.counter == "upper_bound"
     json.dumps(result, allow_nan=False)
     assert allocator.allocation_history[0]["budget"] == result["budget"]
     wider = allocator.allocate(MEDIUM, memories, "w", max_prompt_tokens=5000)
@@ -74,6 +80,7 @@ def test_a_ceiling_of_the_workspace_and_of_the_call() -> None:
 def test_without_limits_nothing_is_added() -> None:
     allocation = allocator_of().allocate(MEDIUM, [memory("a", "working", 100)], "w")
     assert (allocation.max_prompt_tokens, allocation.available_tokens) == (None, None)
+    assert allocation.counter == "estimate"
     assert allocation.reserved_tokens == {}
     result = allocation.to_dict()
     assert len(result["budget"]) == 3
@@ -252,7 +259,7 @@ CALLS: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"max_prompt_tokens": 9, "reserves": {"query": 8, "system": "x" * 8}},
         ArgumentValueError,
-        r"the reserves of 10 tokens \(system 2, query 8\) exceed max_prompt_tokens, which is 9",
+        r"the reserves of 13 tokens \(system 5, query 8\) exceed max_prompt_tokens, which is 9",
     ),
 ]
 

@@ -52,6 +52,7 @@ FIELDS = [
     "demotion_threshold",
     "promotion_access_threshold",
     "tokens_per_char",
+    "tokenizer",
     "max_prompt_tokens",
     "reserves",
     "tier_floors",

@@ -27,8 +27,9 @@ PUBLIC_NAMES = """
     ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
     MemoryLike MemoryPool MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot
     PromotionResult PromptTemplate QueryComplexity Ranking SelectedMemory TierAllocation TierChange
-    TierChangeOutcome TierMove TierResult TierStatistics UnknownMemoryError UnmatchedTierChange
-    WorkspaceConfig __version__ context_window
+    TierChangeOutcome TierMove TierResult TierStatistics TokenCounter UnknownMemoryError
+    UnmatchedTierChange WorkspaceConfig __version__ context_window count_all_tokens count_tokens
+    truncate_to_tokens
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

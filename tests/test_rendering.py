@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pickle
 import re
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from memory_budget_allocator import (
     PinnedOverflowError,
     PromptTemplate,
     WorkspaceConfig,
+    count_tokens,
 )
 from reference import TIERS
 from strategies import NOW, memory_lists, workspaces
@@ -84,6 +86,26 @@ def estimated(text: str, tokens_per_char: float = 0.25) -> int:
     return min(max(1, int(len(text) * tokens_per_char)), 2**53 - 1) if text else 0
 
 
+def joining(text: str) -> int:
+    """Not additive: what the whole text is adds up to three tokens to its words."""
+    return len(text.split()) + zlib.crc32(text.encode("utf-8", "surrogatepass")) % 4
+
+
+TOKENIZERS: tuple[Any, ...] = ("estimate", "upper_bound", "o200k_base", "cl100k_base", joining)
+
+
+def rendered_count(text: str, allocation: Allocation, tokenizer: Any, tokens_per_char: float) -> int:
+    """Tokens of a text by what the allocation says is its counter."""
+    if tokenizer is joining:
+        assert allocation.counter == "joining"
+        return joining(text) if text else 0
+    expected = tokenizer
+    if tokenizer == "estimate" and allocation.max_prompt_tokens is not None:
+        expected = "upper_bound"
+    assert allocation.counter == expected
+    return estimated(text, tokens_per_char) if expected == "estimate" else count_tokens(text, expected)
+
+
 def items(*texts: str, **fields: Any) -> list[MemoryItem]:
     """Memories in descending score, one hour apart, the best the youngest."""
     return [
@@ -130,6 +152,7 @@ def test_the_rendered_text_never_exceeds_its_ceiling(
         memory.text = data.draw(st.one_of(st.just(memory.text), hostile_texts))
         memory.pinned = data.draw(st.sampled_from([False] * 9 + [True]))
     before = [memory.access_count for memory in memories]
+    tokenizer = data.draw(st.sampled_from(TOKENIZERS))
     config = WorkspaceConfig(**workspace, **limits)
     allocator = MemoryBudgetAllocator(config, log_allocations=False)
     try:
@@ -138,6 +161,7 @@ def test_the_rendered_text_never_exceeds_its_ceiling(
             memories,
             current_time=NOW,
             max_prompt_tokens=ceiling,
+            tokenizer=tokenizer,
             template=data.draw(st.sampled_from(TEMPLATES)),
         )
     except MemoryBudgetError:  # pins that do not fit, or floors, caps and reserves that cannot be kept
@@ -149,11 +173,11 @@ def test_the_rendered_text_never_exceeds_its_ceiling(
     text = allocation.render()
     text.encode()
     assert allocation.selected or text == ""
-    assert allocation.rendered_tokens == estimated(text, config.tokens_per_char)
+    assert allocation.rendered_tokens == rendered_count(text, allocation, tokenizer, config.tokens_per_char)
     if allocation.available_tokens is not None:
         assert ceiling is not None
         assert allocation.available_tokens <= ceiling
-        check_ceiling(allocation, allocation.available_tokens, config.tokens_per_char)
+        check_ceiling(allocation, allocation.available_tokens, tokenizer)
 
 
 def check_selection(allocation: Allocation, memories: list[MemoryItem], before: list[int]) -> None:
@@ -169,12 +193,12 @@ def check_selection(allocation: Allocation, memories: list[MemoryItem], before: 
         assert memory.access_count == min(accesses, 2**53 - 1)
 
 
-def check_ceiling(allocation: Allocation, available: int, tokens_per_char: float) -> None:
+def check_ceiling(allocation: Allocation, available: int, tokenizer: Any) -> None:
     """Whatever the template and the message."""
     assert allocation.rendered_tokens <= available
     for other in TEMPLATES:
         with suppress(PinnedOverflowError):
-            assert estimated(allocation.render(other), tokens_per_char) <= available
+            assert rendered_count(allocation.render(other), allocation, tokenizer, 0.25) <= available
     for form in ("openai", "anthropic", "gemini"):
         with suppress(PinnedOverflowError):
             messages = allocation.to_messages(form)
@@ -182,20 +206,26 @@ def check_ceiling(allocation: Allocation, available: int, tokens_per_char: float
             assert json.loads(json.dumps(messages)) == messages
 
 
-@given(st.lists(hostile_texts, min_size=1, max_size=5), ceilings)
+@given(st.lists(hostile_texts, min_size=1, max_size=5), ceilings, st.sampled_from(TOKENIZERS))
 @settings(deadline=None)
-def test_every_door_renders_the_same(texts: list[str], ceiling: int | None) -> None:
+def test_every_door_renders_the_same(texts: list[str], ceiling: int | None, tokenizer: Any) -> None:
     memories = items(*texts)
     columns = {
         name: [getattr(memory, name) for memory in memories]
         for name in ("memory_id", "text", "tier", "timestamp", "relevance_score")
     }
-    options: dict[str, Any] = {"max_prompt_tokens": ceiling, "template": TEMPLATES[3]}
+    options: dict[str, Any] = {
+        "max_prompt_tokens": ceiling,
+        "template": TEMPLATES[3],
+        "tokenizer": tokenizer,
+    }
     from_list = allocate(memories, **options)
     for door in (columns, MemoryPool.from_items(items(*texts))):
         other = allocate(door, **options)
         assert other.render() == from_list.render()
         assert other.selected_positions == from_list.selected_positions
+        assert other.rendered_tokens == rendered_count(other.render(), other, tokenizer, 0.25)
+        assert ceiling is None or other.rendered_tokens <= ceiling
 
 
 @given(st.lists(hostile_texts, min_size=1, max_size=5))
@@ -273,7 +303,7 @@ def test_what_is_under_the_ceiling_is_what_is_selected() -> None:
     memories = items("x" * 380, "y" * 200)  # 95 and 50 tokens
     allocator = MemoryBudgetAllocator(config)
     assert [memory.memory_id for memory in allocator.allocate("q", memories)] == ["m0"]
-    allocation = allocator.allocate("q", memories, max_prompt_tokens=100)
+    allocation = allocator.allocate("q", memories, max_prompt_tokens=100, tokenizer=estimated)
     assert [memory.memory_id for memory in allocation] == ["m1"]
     assert allocation.rendered_tokens == 60
     assert [memory.access_count for memory in memories] == [1, 1]
@@ -290,7 +320,12 @@ def test_pinned_memories_stay_and_floors_give_way_last() -> None:
         memories[1].tier = MemoryTier.LONG_TERM
         memories[1].pinned = pinned
         allocation = MemoryBudgetAllocator(config).allocate(
-            "q", memories, current_time=NOW, max_prompt_tokens=100, template=template
+            "q",
+            memories,
+            current_time=NOW,
+            max_prompt_tokens=100,
+            template=template,
+            tokenizer=estimated,
         )
         assert allocation.rendered_tokens <= 100
         return [memory.memory_id for memory in allocation]
@@ -305,10 +340,10 @@ def test_pinned_memories_that_do_not_fit_the_text_are_an_error() -> None:
     allocator = MemoryBudgetAllocator(WorkspaceConfig("w", 1000, 1.0, 0.0, 0.0, 0.0))
     message = "pinned memories need 35 tokens in the rendered text, only 30 are available"
     with pytest.raises(PinnedOverflowError, match=message) as caught:
-        allocator.allocate("q", memories, max_prompt_tokens=40, reserves={"query": 10})
+        allocator.allocate("q", memories, max_prompt_tokens=40, reserves={"query": 10}, tokenizer=estimated)
     assert (caught.value.tier, caught.value.needed, caught.value.budget) == (None, 35, 30)
     assert memories[0].access_count == 0
-    fits = allocator.allocate("q", memories, max_prompt_tokens=35)
+    fits = allocator.allocate("q", memories, max_prompt_tokens=35, tokenizer=estimated)
     with pytest.raises(PinnedOverflowError):
         fits.render(PromptTemplate(prologue="k" * 200))
 

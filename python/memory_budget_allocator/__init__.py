@@ -10,6 +10,7 @@ from memory_budget_allocator._core import (
     MemoryPool,
     PoolSnapshot,
     TierAllocation,
+    TokenCounter,
     __version__,
 )
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
@@ -53,6 +54,11 @@ from memory_budget_allocator.results import (
     TierResult,
     TierStatistics,
     UnmatchedTierChange,
+)
+from memory_budget_allocator.tokens import (
+    count_all_tokens,
+    count_tokens,
+    truncate_to_tokens,
 )
 from memory_budget_allocator.workspace import WorkspaceConfig
 
@@ -100,9 +106,13 @@ __all__ = [
     "TierMove",
     "TierResult",
     "TierStatistics",
+    "TokenCounter",
     "UnknownMemoryError",
     "UnmatchedTierChange",
     "WorkspaceConfig",
     "__version__",
     "context_window",
+    "count_all_tokens",
+    "count_tokens",
+    "truncate_to_tokens",
 ]

@@ -37,7 +37,18 @@ LARGEST_POINTS = 1_000_000
 KEYWORD_PATTERN = r"^[^|]*[^|\s-][^|]*(\|[^|]*[^|\s-][^|]*)*$"
 """Spellings separated by |, each with something other than spaces and hyphens."""
 
-Kind = Literal["identifier", "integer", "number", "texts", "integers", "flag", "choice", "amount", "reserve"]
+Kind = Literal[
+    "identifier",
+    "text",
+    "integer",
+    "number",
+    "texts",
+    "integers",
+    "flag",
+    "choice",
+    "amount",
+    "reserve",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class ConfigurationKey:
     @property
     def accepted(self) -> str:  # noqa: PLR0911 - one line per kind
         """What the file accepts here, in words that fit behind "must be"."""
-        if self.kind == "identifier":
+        if self.kind in ("identifier", "text"):
             return "text that is not empty"
         if self.kind == "texts":
             return "a list of texts"
@@ -107,7 +118,7 @@ class ConfigurationKey:
     def plain(self, value: object) -> object:  # noqa: PLR0911 - one line per kind
         """A value that was checked before as a built-in type: JSON and YAML cannot write NumPy scalars."""
         match self.kind:
-            case "identifier" | "choice":
+            case "identifier" | "text" | "choice":
                 return str(value)
             case "flag":
                 return bool(value)
@@ -187,6 +198,11 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
     ConfigurationKey(
         "tokens_per_char", None, "tokens_per_char", "number",
         "tokens estimated for one character (code point) of text that has no token count", minimum=0,
+    ),
+    ConfigurationKey(
+        "tokenizer", None, "tokenizer", "text",
+        "how tokens are counted: `estimate` (by `tokens_per_char`), `upper_bound`, `o200k_base`, "
+        "`cl100k_base`, a model's name or the path of a `tokenizer.json`",
     ),
     ConfigurationKey(
         "max_prompt_tokens", None, "max_prompt_tokens", "integer",
@@ -388,7 +404,7 @@ def _key_schema(row: ConfigurationKey, default: object) -> dict[str, object]:
         if bound is not None
     }
     match row.kind:
-        case "identifier":
+        case "identifier" | "text":
             schema |= {"type": "string", "minLength": 1}
         case "integer" | "number":
             schema |= {"type": [row.kind, "null"] if row.optional else row.kind, **bounds}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from memory_budget_allocator.prompt_template import PromptTemplate
     from memory_budget_allocator.ranking import Ranking, RankingName
     from memory_budget_allocator.results import ReserveName
+    from memory_budget_allocator.tokens import Tokenizer
 
 __all__ = ["AllocationOptions", "MissingRelevance"]
 
@@ -25,6 +26,9 @@ class AllocationOptions(TypedDict, total=False):
     The first five are for a `MemoryPool` or a snapshot of one alone: other memories carry their own fields.
     """
 
+    tokenizer: Tokenizer | None
+    """How the tokens of memories without a count are counted, in place of the workspace's `tokenizer`: what
+    `count_tokens` accepts."""
     relevance: Mapping[str, float] | Buffer | None
     """One float32 or float64 a row of the pool (a NumPy array, an `array.array`, any contiguous
     buffer), which nobody may change during the call; or a mapping from ids to numbers; None for what is
@@ -41,7 +45,8 @@ class AllocationOptions(TypedDict, total=False):
     max_prompt_tokens: int | None
     """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; left out, what the workspace says. The
     tier budgets are scaled down to what the reserves leave of it, and so is the selection: the text that
-    `Allocation.render` gives has no more tokens. 0 selects nothing."""
+    `Allocation.render` gives has no more tokens. With the `estimate` tokenizer, these and texts in `reserves`
+    are counted by `upper_bound`. 0 selects nothing."""
     reserves: Mapping[ReserveName, int | str] | None
     """What of `max_prompt_tokens` is spoken for: tokens, or a text to be counted, for "system", "query",
     "history" and "completion". Each name that is given replaces that of the workspace."""

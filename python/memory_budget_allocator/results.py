@@ -32,7 +32,7 @@ ConfigScope = Literal["project", "workspace", "default"]
 
 
 class BudgetSummary(TypedDict):
-    """What the tier budgets were cut from. The last three are there under a ceiling alone."""
+    """What the tier budgets were cut from. The last four are there under a ceiling alone."""
 
     max_total_tokens: int
     tier_percentages: dict[TierName, float]
@@ -40,6 +40,7 @@ class BudgetSummary(TypedDict):
     max_prompt_tokens: NotRequired[int]
     reserved_tokens: NotRequired[dict[ReserveName, int]]
     available_tokens: NotRequired[int]
+    counter: NotRequired[str]
 
 
 class LoggedMemory(TypedDict):

@@ -82,6 +82,10 @@ class WorkspaceConfig:
     tokens_per_char: float = 0.25
     """Tokens estimated for one character (code point) of a text of unknown token count; not negative."""
     _: KW_ONLY
+    tokenizer: str = "estimate"
+    """How tokens are counted where no count is known: "estimate" (`tokens_per_char`), "upper_bound",
+    "o200k_base", "cl100k_base", the name of a model, or the path of a tokenizer.json. With "estimate",
+    what has to stay under a ceiling is counted by "upper_bound"."""
     max_prompt_tokens: int | None = None
     """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; None for no ceiling, 0 for nothing.
 

@@ -4,9 +4,12 @@ use std::convert::Infallible;
 
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::render::fit::{Bounds, Claim, Fitted, Hold, fit, most_recounts};
-use memory_budget_core::render::truncate::{Cut, MARK, truncate};
+use memory_budget_core::render::truncate::{Cut, MARK, truncate, truncate_within};
 use memory_budget_core::render::{Framed, Memory, Order, Source, Template, TemplateError};
 use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::counter::TokenCounter;
+use memory_budget_core::tokens::upper_bound::UpperBound;
+use memory_budget_core::tokens::vocabularies::{CL100K_BASE, O200K_BASE};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -327,6 +330,23 @@ proptest! {
         let beginning = cut.text.strip_suffix(MARK).unwrap();
         prop_assert!(text.starts_with(beginning) && beginning.len() < text.len());
     }
+
+    #[test]
+    fn what_a_counter_says_of_the_beginning_is_enough_to_cut(
+        text in hostile(), more in hostile(), limit in 0u64..40,
+    ) {
+        let text = [&text, ". ", &more, "。", &text].concat();
+        for counter in [&O200K_BASE as &dyn TokenCounter, &CL100K_BASE, &UpperBound] {
+            let count = |text: &str| Ok::<_, Infallible>(counter.count(text));
+            let fitting = counter.truncate(&text, limit).len();
+            let cut = truncate_within(&text, fitting, limit, MARK, count).unwrap();
+            if let Some(cut) = &cut {
+                prop_assert!(cut.tokens <= limit && cut.tokens == counter.count(&cut.text));
+                let beginning = cut.text.strip_suffix(MARK).unwrap();
+                prop_assert!(text.starts_with(beginning) && beginning.len() < text.len());
+            }
+        }
+    }
 }
 
 #[test]
@@ -364,6 +384,13 @@ fn a_long_text_is_counted_in_pieces_of_the_order_of_the_limit() {
     });
     let cut = cut.unwrap().unwrap();
     assert_eq!((cut.tokens, cut.cut), (95, Cut::Sentence));
+    let limit_and_mark = O200K_BASE.count(&cut.text);
+    let fitting = O200K_BASE.truncate(&text, limit_and_mark).len();
+    let count = |text: &str| Ok::<_, Infallible>(O200K_BASE.count(text));
+    assert_eq!(
+        truncate_within(&text, fitting, limit_and_mark, MARK, count).unwrap().unwrap().text,
+        cut.text
+    );
     assert!(counted < 20 && longest < 2_000, "{counted} counts, the longest of {longest} bytes");
 }
 

@@ -47,6 +47,7 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         arguments.context,
         project_id=arguments.project,
         current_time=arguments.now,
+        tokenizer=arguments.tokenizer,
         max_prompt_tokens=arguments.max_prompt_tokens,
         reserves=None if arguments.reserve is None else dict(arguments.reserve),
     )
@@ -131,6 +132,7 @@ def _ceiling(result: AllocationResult) -> Iterator[tuple[str, str]]:
             "Ceiling",
             f"{budget['max_prompt_tokens']} tokens{reserved}, {budget.get('available_tokens')} for memories",
         )
+        yield "Counted by", str(budget.get("counter"))
 
 
 def _tiers(result: AllocationResult, width: int) -> list[str]:

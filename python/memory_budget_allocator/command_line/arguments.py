@@ -158,6 +158,11 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(allocate)
     _add_context(allocate)
     _add_now(allocate)
+    allocate.add_argument(
+        "--tokenizer",
+        metavar="NAME",
+        help="counter of tokens: o200k_base, gpt-4o, tokenizer.json",
+    )
     _add_limits(allocate)
     allocate.add_argument("--all", action="store_true", help="list everything left out, not ten a tier")
     _add_json(allocate)

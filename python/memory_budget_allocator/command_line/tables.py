@@ -81,7 +81,9 @@ def bar(part: int, whole: int, length: int) -> str:
     return f"[{'#' * filled}{'-' * (length - filled)}]"
 
 
-def number(value: float) -> str:
-    """A setting as people write it: 8192, 0.3, 168."""
+def number(value: float | str) -> str:
+    """A setting as people write it: 8192, 0.3, 168, estimate."""
+    if isinstance(value, str):
+        return value
     is_plain = isinstance(value, int) or (value.is_integer() and abs(value) < 1e15)
     return str(int(value)) if is_plain else repr(value)

@@ -209,7 +209,7 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
         case "integers":
             members = document.sequence(node, path, row.accepted)
             return [_read_number(document, member, path, row) for member in members]
-        case "identifier":
+        case "identifier" | "text":
             return _read_text(document, node, path, row.accepted)
         case "integer" | "number":
             return _read_number(document, node, path, row)

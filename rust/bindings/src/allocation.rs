@@ -83,11 +83,11 @@ impl Allocation {
         item.freshness.store(selected.freshness);
         item.combined.store(selected.combined);
         if item.tokens.load().count() == 0 {
-            let estimate = self.rendering.estimate;
+            let counting = &self.rendering.counting;
             let is_cut = self.record.entries[rank].is_cut;
             let tokens =
-                if is_cut { estimate.count(item.text_length().0) } else { selected.tokens };
-            item.tokens.set_counted(tokens, estimate.counter());
+                if is_cut { counting.count_one(&item.text_object(py))? } else { selected.tokens };
+            item.tokens.set_counted(tokens, counting.counter());
         }
         Ok(item)
     }
@@ -148,7 +148,7 @@ impl Allocation {
     /// Tokens of `render()`, by the counter of the call.
     #[getter]
     fn rendered_tokens(&self, py: Python<'_>) -> PyResult<u64> {
-        self.rendering.tokens(&self.text(py, None, 0)?)
+        self.rendering.tokens(py, &self.text(py, None, 0)?)
     }
 
     /// The text as a message: "openai", "anthropic" or "gemini". Under a ceiling, the message with its
@@ -165,7 +165,7 @@ impl Allocation {
         template: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let messages = Messages::read(format, role)?;
-        let framing = messages.framing(&self.rendering)?;
+        let framing = messages.framing(py, &self.rendering)?;
         messages.of(py, &self.text(py, template, framing)?)
     }
 
@@ -182,8 +182,8 @@ impl Allocation {
         template: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let messages = Messages::read(format, role)?;
-        let framing = messages.framing(&self.rendering)?;
-        messages.tokens(&self.rendering, &self.text(py, template, framing)?)
+        let framing = messages.framing(py, &self.rendering)?;
+        messages.tokens(py, &self.rendering, &self.text(py, template, framing)?)
     }
 
     /// The selected memories themselves: by tier, then by score. From columns or a pool: new
@@ -272,6 +272,13 @@ impl Allocation {
         self.record.ceiling.as_ref().map(Ceiling::available)
     }
 
+    /// The name of what counts the rendered text: the call's counter. Under a ceiling `upper_bound` stands
+    /// in for `estimate`, there and for reserves that are texts.
+    #[getter]
+    fn counter(&self) -> &str {
+        self.rendering.counter_name()
+    }
+
     /// How long the call took, in milliseconds.
     #[getter]
     fn processing_time_ms(&self) -> f64 {
@@ -326,6 +333,7 @@ impl Allocation {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.rendering.traverse(&visit)?;
         match &self.holder {
             Holder::Items { memories, .. } => visit.call(memories),
             // Columns: only texts, which are no part of a cycle. A pool: its rows are shared with other

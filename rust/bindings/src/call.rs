@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::Holder;
-use crate::door::TokenEstimate;
+use crate::counting::Counting;
 use crate::options::Options;
 use crate::ranking::CallRanking;
 use crate::record::Entry;
@@ -19,12 +19,18 @@ pub struct Call<'py> {
     pub level: Level,
     pub settings: Settings,
     pub limits: Limits,
-    pub estimate: TokenEstimate,
     pub now_us: i64,
     pub options: Options<'py>,
     pub rendering: Rendering,
     /// None for the documented formula.
     pub ranking: Option<CallRanking>,
+}
+
+impl Call<'_> {
+    /// How the tokens of memories are counted.
+    pub fn counting(&self) -> &Counting {
+        &self.rendering.counting
+    }
 }
 
 /// What a door decided and keeps; all effects are written.

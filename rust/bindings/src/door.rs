@@ -10,14 +10,14 @@ use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::{Counter, TokenWord};
-use memory_budget_core::tokens::{self, MAX_COUNT};
+use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{Borrowed, IntoPyObjectExt, intern};
 
-use crate::counter;
+use crate::counting::Counting;
 use crate::datetime;
 use crate::errors::{
     ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
@@ -29,27 +29,6 @@ use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while reading.
 const INTERRUPT_EVERY: usize = 1 << 16;
-
-/// How the tokens of a text are counted.
-#[derive(Clone, Copy)]
-pub struct TokenEstimate {
-    tokens_per_char: f64,
-    counter: Counter,
-}
-
-impl TokenEstimate {
-    pub fn new(tokens_per_char: f64) -> Self {
-        Self { tokens_per_char, counter: counter::estimate(tokens_per_char) }
-    }
-
-    pub fn count(self, code_points: u64) -> u64 {
-        tokens::estimate(code_points, self.tokens_per_char)
-    }
-
-    pub fn counter(self) -> Counter {
-        self.counter
-    }
-}
 
 /// A memory of another class, with the attributes that were read from it.
 pub struct Foreign<'py> {
@@ -91,13 +70,15 @@ pub struct Snapshot<'a, 'py> {
     importance: Vec<f64>,
     timestamp_us: Vec<i64>,
     tokens: Vec<u64>,
+    /// Rows whose tokens are not known from the length of their texts.
+    uncounted: Vec<u32>,
 }
 
 impl<'a, 'py> Snapshot<'a, 'py> {
     /// Reads and checks all memories.
     pub fn read(
         memories: &'a Bound<'py, PyTuple>,
-        estimate: TokenEstimate,
+        counting: &Counting,
         with_links: bool,
     ) -> PyResult<Self> {
         let length = memories.len();
@@ -112,18 +93,45 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             importance: Vec::with_capacity(length),
             timestamp_us: Vec::with_capacity(length),
             tokens: Vec::with_capacity(length),
+            uncounted: Vec::new(),
         };
+        let counter = counting.counter();
         let mut classes = Classes::default();
         for (position, memory) in memories.iter_borrowed().enumerate() {
             if position % INTERRUPT_EVERY == INTERRUPT_EVERY - 1 {
                 memories.py().check_signals()?;
             }
             match classes.own(memory)? {
-                Some(item) => snapshot.push_own(item, estimate),
-                None => snapshot.push_foreign(&memory, position, estimate, with_links)?,
+                Some(item) => snapshot.push_own(item, counting, counter),
+                None => snapshot.push_foreign(&memory, position, counting, with_links)?,
             }
         }
+        snapshot.count(memories.py(), counting)?;
         Ok(snapshot)
+    }
+
+    /// Counts what [`Self::push_own`] and [`Self::push_foreign`] left uncounted, as one batch.
+    fn count(&mut self, py: Python<'py>, counting: &Counting) -> PyResult<()> {
+        if self.uncounted.is_empty() {
+            return Ok(());
+        }
+        let text = |row: &u32| match self.sources[*row as usize] {
+            Source::Own(item) => item.text_object(py),
+            Source::Foreign(place) => self.foreign[place].text.clone(),
+        };
+        let texts: Vec<_> = self.uncounted.iter().map(text).collect();
+        let counts = counting.count(py, &texts).map_err(|failed| {
+            let row = self.uncounted[failed.position];
+            let id = match self.sources[row as usize] {
+                Source::Own(item) => item.id(py),
+                Source::Foreign(place) => self.foreign[place].memory_id.clone(),
+            };
+            failed.for_item(py, &Owner::Id(id.as_borrowed()))
+        })?;
+        for (row, count) in self.uncounted.drain(..).zip(counts) {
+            self.tokens[row as usize] = count;
+        }
+        Ok(())
     }
 
     pub fn columns(&self) -> Result<Candidates<'_>, Error> {
@@ -164,15 +172,15 @@ impl<'a, 'py> Snapshot<'a, 'py> {
     }
 
     #[expect(clippy::cast_possible_truncation)] // the plan refuses more than 2^32 rows
-    fn push_own(&mut self, item: &'a MemoryItem, estimate: TokenEstimate) {
+    fn push_own(&mut self, item: &'a MemoryItem, counting: &Counting, counter: Counter) {
         let seen = item.tokens.load();
-        let tokens = if seen.holds_for(estimate.counter) {
+        let tokens = if seen.holds_for(counter) {
             seen.count()
         } else {
             let (code_points, text_version) = item.text_length();
             let row = self.sources.len() as u32;
             self.pending_counts.push(PendingCount { row, seen, text_version });
-            estimate.count(code_points)
+            self.known_or_uncounted(row, counting.estimate(code_points))
         };
         let (place, mut timestamp_us) = (item.place.load(), item.timestamp_us());
         if !place.has_no_flags() {
@@ -186,11 +194,19 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         self.sources.push(Source::Own(item));
     }
 
+    fn known_or_uncounted(&mut self, row: u32, tokens: Option<u64>) -> u64 {
+        tokens.unwrap_or_else(|| {
+            self.uncounted.push(row);
+            0
+        })
+    }
+
+    #[expect(clippy::cast_possible_truncation)] // as above
     fn push_foreign(
         &mut self,
         object: &Bound<'py, PyAny>,
         position: usize,
-        estimate: TokenEstimate,
+        counting: &Counting,
         with_links: bool,
     ) -> PyResult<()> {
         let reader = ForeignReader::new(object, position)?;
@@ -211,7 +227,12 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         self.importance.push(importance);
         let timestamp_us = self.flagged(is_pinned, is_evergreen, timestamp_us);
         self.timestamp_us.push(timestamp_us);
-        let tokens = if given == 0 { estimate.count(text.code_point_len()? as u64) } else { given };
+        let code_points = text.code_point_len()? as u64;
+        let tokens = if given == 0 {
+            self.known_or_uncounted(self.sources.len() as u32, counting.estimate(code_points))
+        } else {
+            given
+        };
         self.tokens.push(tokens);
         self.sources.push(Source::Foreign(self.foreign.len()));
         self.foreign.push(Foreign {
@@ -219,7 +240,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             memory_id: reader.memory_id,
             text,
             timestamp,
-            tokens_estimated: given == 0 && tokens != 0,
+            tokens_estimated: given == 0 && code_points != 0,
             links,
         });
         Ok(())

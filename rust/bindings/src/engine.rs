@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::allocation::Allocation;
 use crate::call::Call;
 use crate::complexity::{ComplexityScanner, query_text, signals};
-use crate::door::TokenEstimate;
+use crate::counting::Counting;
 use crate::journal::Journal;
 use crate::limits::Ceiling;
 use crate::options::Options;
@@ -76,16 +76,19 @@ impl Engine {
         let level = self.scanner.get().level(query, &signals(context)?);
         let config = Configuration::of(&config)?;
         let settings = workspace::settings(&config)?;
-        let estimate = TokenEstimate::new(settings.tokens_per_char);
-        let (limits, ceiling) = limits::read(&config, &options, estimate)?;
+        let counting = match &options.tokenizer {
+            Some(tokenizer) => Counting::of(tokenizer, settings.tokens_per_char)?,
+            None => Counting::configured(&config, settings.tokens_per_char)?,
+        };
+        let (limits, ceiling) = limits::read(&config, &options, &counting)?;
         limits::check(&config, &settings, level, &limits)?;
         let ranking = CallRanking::read(&config, options.ranking.as_ref(), &settings, query)?;
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
-        let rendering = Rendering::read(&options, available, estimate)?;
-        let call = Call { level, settings, limits, estimate, now_us, options, rendering, ranking };
+        let rendering = Rendering::read(py, &options, available, counting)?;
+        let call = Call { level, settings, limits, now_us, options, rendering, ranking };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),

@@ -22,6 +22,19 @@ pub fn run_over_rows<T: Send>(py: Python<'_>, rows: usize, work: impl FnOnce() -
     if rows >= DETACH_FROM_ROWS { py.detach(work) } else { work() }
 }
 
+/// Bytes of text from which counting tokens detaches: some 2 ms of work, as for the limits above.
+const DETACH_FROM_BYTES: usize = 1 << 17;
+
+/// Whether [`run_over_text`] detaches for that many bytes.
+pub fn detaches_for_text(bytes: usize) -> bool {
+    bytes >= DETACH_FROM_BYTES
+}
+
+/// As [`run`], for counting the tokens of texts.
+pub fn run_over_text<T: Send>(py: Python<'_>, bytes: usize, work: impl FnOnce() -> T + Send) -> T {
+    if detaches_for_text(bytes) { py.detach(work) } else { work() }
+}
+
 /// In the middle of a long load: lets other threads run and Ctrl-C through.
 pub fn pause(py: Python<'_>) -> PyResult<()> {
     py.detach(|| ());

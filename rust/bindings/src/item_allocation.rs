@@ -26,14 +26,15 @@ use crate::rendering::Described;
 
 /// Decides over a list of memories and writes the effects back.
 pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
-    let &Call { ref settings, ref limits, estimate, level, now_us, .. } = call;
+    let &Call { ref settings, ref limits, level, now_us, .. } = call;
+    let counting = call.counting();
     let py = memories.py();
     let memories = door::copied(memories, "available_memories")?;
     if u32::try_from(memories.len()).is_err() {
         return Err(ArgumentValueError::new_err("available_memories has more than 2^32 - 1 items"));
     }
     let with_links = call.ranking.as_ref().is_some_and(|it| needs_links(&it.options));
-    let snapshot = Snapshot::read(&memories, estimate, with_links)?;
+    let snapshot = Snapshot::read(&memories, counting, with_links)?;
     let columns =
         snapshot.columns().map_err(|error| ArgumentValueError::new_err(error.to_string()))?;
     let by_ranking = match &call.ranking {
@@ -62,7 +63,7 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     let Described { plan, mut entries, kept: texts, cut } = described;
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
-    let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, estimate.counter())?;
+    let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, counting.counter())?;
     for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
         entry.access_count = match snapshot.sources[selected.index as usize] {
             Source::Own(item) => item.accesses(),

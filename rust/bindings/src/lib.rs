@@ -9,6 +9,7 @@ mod call;
 mod columns;
 mod complexity;
 mod counter;
+mod counting;
 mod datetime;
 mod door;
 mod engine;
@@ -33,6 +34,7 @@ mod relevance;
 mod rendering;
 mod score;
 mod table;
+mod token_counter;
 mod vocabulary;
 mod workspace;
 
@@ -64,6 +66,8 @@ mod _core {
     #[pymodule_export]
     use crate::score::calculate_score;
     #[pymodule_export]
+    use crate::token_counter::TokenCounter;
+    #[pymodule_export]
     use crate::workspace::{check_workspace, tier_budget};
 
     /// Text of the packaged configuration file, baked in at build time.
@@ -88,5 +92,6 @@ const _: () = {
     assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
     assert!(fits::<complexity::ComplexityScanner>() && fits::<engine::Engine>());
+    assert!(fits::<token_counter::TokenCounter>());
     assert!(fits::<pool::MemoryPool>() && fits::<pool::PoolSnapshot>());
 };

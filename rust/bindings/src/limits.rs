@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyMapping, PyString};
 
-use crate::door::TokenEstimate;
+use crate::counting::Counting;
 use crate::errors::{ArgumentValueError, Fault, Refusal, configuration_error};
 use crate::options::Options;
 use crate::workspace::{Configuration, refused_by_core};
@@ -21,18 +21,21 @@ const RESERVES: [&str; 4] = ["system", "query", "history", "completion"];
 /// The ceiling of a call and what of it is spoken for.
 pub struct Ceiling {
     pub max_prompt_tokens: u64,
-    /// In tokens, in the order of [`RESERVES`].
-    reserves: [Option<u64>; 4],
+    reserves: Reserves,
+    /// The name of what counts the text under it, and reserves that are texts.
+    pub counter: String,
 }
 
-impl Ceiling {
-    fn sum(&self) -> u64 {
-        self.reserves.iter().flatten().sum()
-    }
+/// Tokens per reserve that is given, in the order of [`RESERVES`].
+type Reserves = [Option<u64>; 4];
 
+/// Counts the text of a reserve.
+type Count<'a, 'py> = &'a dyn Fn(&Bound<'py, PyString>) -> PyResult<u64>;
+
+impl Ceiling {
     /// What is left for memories.
     pub fn available(&self) -> u64 {
-        self.max_prompt_tokens.saturating_sub(self.sum())
+        self.max_prompt_tokens.saturating_sub(sum(&self.reserves))
     }
 
     /// A dict of what was reserved, in tokens.
@@ -45,6 +48,10 @@ impl Ceiling {
         }
         Ok(reserved)
     }
+}
+
+fn sum(reserves: &Reserves) -> u64 {
+    reserves.iter().flatten().sum()
 }
 
 /// Where values that are being read come from.
@@ -67,19 +74,29 @@ impl<'py> Origin<'_, 'py> {
 pub fn read<'py>(
     config: &Configuration<'_, 'py>,
     options: &Options<'py>,
-    estimate: TokenEstimate,
+    counting: &Counting,
 ) -> PyResult<(Limits, Option<Ceiling>)> {
-    let ceiling = ceiling(config, options, estimate)?;
+    let counting = counting.under_ceiling(config.py())?;
+    let ceiling = ceiling(config, options, &|text| counting.count_one(text))?;
+    let ceiling = ceiling.map(|(max_prompt_tokens, reserves)| Ceiling {
+        max_prompt_tokens,
+        reserves,
+        counter: counting.name().to_owned(),
+    });
     let limits = Limits { available: ceiling.as_ref().map(Ceiling::available), ..shared(config)? };
     Ok((limits, ceiling))
 }
 
 /// Checks everything a workspace says of limits, also what no call would look at.
-pub fn check_workspace(config: &Configuration<'_, '_>, estimate: TokenEstimate) -> PyResult<()> {
+pub fn check_workspace(config: &Configuration<'_, '_>, tokens_per_char: f64) -> PyResult<()> {
     let py = config.py();
-    reserves(Origin::Workspace(config), &config.attribute(intern!(py, "reserves"))?, estimate)?;
+    // What a text counts matters under a ceiling alone.
+    reserves(Origin::Workspace(config), &config.attribute(intern!(py, "reserves"))?, &|_| Ok(0))?;
     spill_over_order(config)?;
-    ceiling(config, &Options::default(), estimate)?;
+    let count = |text: &Bound<'_, PyString>| {
+        Counting::configured(config, tokens_per_char)?.under_ceiling(py)?.count_one(text)
+    };
+    ceiling(config, &Options::default(), &count)?;
     shared(config).map(|_| ())
 }
 
@@ -110,11 +127,11 @@ pub fn check(
 fn ceiling<'py>(
     config: &Configuration<'_, 'py>,
     options: &Options<'py>,
-    estimate: TokenEstimate,
-) -> PyResult<Option<Ceiling>> {
+    count: Count<'_, 'py>,
+) -> PyResult<Option<(u64, Reserves)>> {
     const FIELD: &str = "max_prompt_tokens";
     let py = config.py();
-    let of_call = options.reserves.as_ref().map(|it| reserves(Origin::Call(py), it, estimate));
+    let of_call = options.reserves.as_ref().map(|it| reserves(Origin::Call(py), it, count));
     let of_call = of_call.transpose()?;
     let (origin, most) = match &options.max_prompt_tokens {
         Some(most) => (Origin::Call(py), most.clone()),
@@ -133,18 +150,18 @@ fn ceiling<'py>(
         origin.refused(Refusal { accepted, ..refusal }, FIELD, &most)
     })?;
     let given = config.attribute(intern!(py, "reserves"))?;
-    let mut reserves = reserves(Origin::Workspace(config), &given, estimate)?;
+    let mut reserves = reserves(Origin::Workspace(config), &given, count)?;
     for (tokens, of_call) in reserves.iter_mut().zip(of_call.unwrap_or_default()) {
         *tokens = of_call.or(*tokens);
     }
-    let ceiling = Ceiling { max_prompt_tokens, reserves };
-    if ceiling.sum() > max_prompt_tokens {
+    let sum = sum(&reserves);
+    if sum > max_prompt_tokens {
         let named = RESERVES.into_iter().zip(reserves);
         let named: Vec<_> =
             named.filter_map(|(name, tokens)| Some(format!("{name} {}", tokens?))).collect();
         let message = format!(
             "the reserves of {} tokens ({}) exceed max_prompt_tokens, which is {max_prompt_tokens}",
-            ceiling.sum(),
+            sum,
             named.join(", ")
         );
         if options.max_prompt_tokens.is_none() && options.reserves.is_none() {
@@ -153,15 +170,15 @@ fn ceiling<'py>(
         }
         return Err(ArgumentValueError::new_err(message));
     }
-    Ok(Some(ceiling))
+    Ok(Some((max_prompt_tokens, reserves)))
 }
 
-/// Tokens per reserve that is given.
+/// Reads a mapping of reserves.
 fn reserves<'py>(
     origin: Origin<'_, 'py>,
     given: &Bound<'py, PyAny>,
-    estimate: TokenEstimate,
-) -> PyResult<[Option<u64>; 4]> {
+    count: Count<'_, 'py>,
+) -> PyResult<Reserves> {
     const FIELD: &str = "reserves";
     const NAMES: &str = "'system', 'query', 'history' or 'completion'";
     const RESERVE: &str = "a number of tokens from 0 to 9007199254740991, or a text to be counted";
@@ -176,7 +193,7 @@ fn reserves<'py>(
         let place = RESERVES.iter().position(|known| *known == text);
         let place = place.ok_or_else(|| refused(Refusal::of_value(NAMES)))?;
         let tokens = match value.cast::<PyString>() {
-            Ok(text) => count(text, estimate)?,
+            Ok(text) => count(text)?,
             Err(_) => fields::count(&value).map_err(|refusal| {
                 let field = format!("{FIELD}[{text}]");
                 origin.refused(Refusal { accepted: RESERVE, ..refusal }, &field, &value)
@@ -185,11 +202,6 @@ fn reserves<'py>(
         reserves[place] = Some(tokens);
     }
     Ok(reserves)
-}
-
-/// Tokens of a reserved text by the call's counter. The one place that counts such texts.
-fn count(text: &Bound<'_, PyString>, estimate: TokenEstimate) -> PyResult<u64> {
-    Ok(estimate.count(text.code_point_len()? as u64))
 }
 
 /// Floors, caps, spill-over and the minimum score of a workspace.

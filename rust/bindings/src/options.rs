@@ -32,6 +32,8 @@ macro_rules! options {
 }
 
 options! {
+    /// How the tokens of memories without a count are counted.
+    tokenizer,
     /// One number a row of a pool, or a mapping from ids.
     relevance,
     /// The version of the pool that the relevance was made for.

@@ -8,13 +8,15 @@ use memory_budget_core::promotion::{Ladder, Move};
 use memory_budget_core::ranking::Kind;
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
+use crate::counting::Counting;
 use crate::datetime;
-use crate::errors::{Refusal, refused_by_core};
+use crate::errors::{Owner, Refusal, refused_by_core};
 use crate::gateway;
 use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
@@ -35,7 +37,16 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
     let (view, given) = relevance::read(pool, options.relevance.as_ref(), version, missing)?;
     let user = options.user_id.as_ref().map(|user| user_number(&view, user)).transpose()?;
     let rows = &*view.rows;
+    let counting = call.counting();
+    let counts = match counting {
+        Counting::Estimate { .. } => None,
+        Counting::Texts(_) => {
+            let count = |numbers: &[u32]| count(py, &view, counting, numbers);
+            Some(rows.counts(counting.counter(), count)?)
+        }
+    };
     let stored = Query {
+        counts: counts.as_ref(),
         user,
         tiers: wanted_tiers,
         limits: call.limits,
@@ -132,6 +143,19 @@ impl<'a> RankedRows<'a> {
         self.gathered.number(&mut plan, &mut non_finite);
         Ok(PoolPlan { plan, non_finite })
     }
+}
+
+/// Counts the texts of rows.
+fn count(py: Python<'_>, view: &View, counting: &Counting, rows: &[u32]) -> PyResult<Vec<u64>> {
+    py.check_signals()?;
+    let empty = || intern!(py, "").clone();
+    let text =
+        |row: &u32| view.rows.payload(*row).map_or_else(empty, |it| it.text.bind(py).clone());
+    let texts: Vec<_> = rows.iter().map(text).collect();
+    counting.count(py, &texts).map_err(|failed| {
+        let id = view.id(py, rows[failed.position]);
+        failed.for_item(py, &Owner::Id(id.bind_borrowed(py)))
+    })
 }
 
 fn missing(value: &Bound<'_, PyAny>) -> PyResult<Missing> {

@@ -137,6 +137,7 @@ impl Record {
             budget.set_item(intern!(py, "max_prompt_tokens"), ceiling.max_prompt_tokens)?;
             budget.set_item(intern!(py, "reserved_tokens"), ceiling.reserved(py)?)?;
             budget.set_item(intern!(py, "available_tokens"), ceiling.available())?;
+            budget.set_item(intern!(py, "counter"), &ceiling.counter)?;
         }
         Ok(budget)
     }

@@ -9,18 +9,19 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::render::fit::{self, Bounds, Claim, Hold};
-use memory_budget_core::render::truncate::{MARK, truncate};
+use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
 use memory_budget_core::render::{Framed, Memory, MessageFormat, Prompt, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::call::Call;
+use crate::counting::Counting;
 use crate::datetime;
-use crate::door::TokenEstimate;
 use crate::errors::{
     ArgumentTypeError, ArgumentValueError, Refusal, pinned_overflow, shown_with_type,
 };
@@ -35,28 +36,44 @@ pub struct Rendering {
     template: Option<Template>,
     /// The most tokens of the whole text; None for any number.
     ceiling: Option<u64>,
-    pub estimate: TokenEstimate,
+    /// How the tokens of memories are counted.
+    pub counting: Counting,
+    /// How the tokens of what is rendered are counted.
+    rendered: Counting,
 }
 
 impl Rendering {
     /// `ceiling` is what the call leaves for the text.
     pub fn read(
+        py: Python<'_>,
         options: &Options<'_>,
         ceiling: Option<u64>,
-        estimate: TokenEstimate,
+        counting: Counting,
     ) -> PyResult<Self> {
         let template = options.template.as_ref().map(prompt_template::argument).transpose()?;
-        Ok(Self { template, ceiling, estimate })
+        let rendered = match ceiling {
+            Some(_) => counting.under_ceiling(py)?,
+            None => counting.clone_ref(py),
+        };
+        Ok(Self { template, ceiling, counting, rendered })
     }
 
     fn template(&self) -> &Template {
         self.template.as_ref().unwrap_or_else(|| prompt_template::default_template())
     }
 
-    /// Tokens of a text by the counter of the call.
-    #[expect(clippy::unnecessary_wraps)] // a counter may be the caller's own code, which may fail
-    fn count(&self, text: &str) -> PyResult<u64> {
-        Ok(self.estimate.count(text.chars().count() as u64))
+    /// The name of what counts the text.
+    pub fn counter_name(&self) -> &str {
+        self.rendered.name()
+    }
+
+    fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
+        self.rendered.count_scanned(py, text)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.counting.traverse(visit)?;
+        self.rendered.traverse(visit)
     }
 }
 
@@ -156,9 +173,12 @@ impl Rendering {
             let (mut entry, kept) = describe(selected)?;
             let whole = readable(text(&kept).bind(py))?.into_owned();
             let rest = tier.budget - tier.used;
-            let Some(cut) = truncate(&whole, rest, MARK, |text| self.count(text))? else {
-                continue;
+            let count = |text: &str| self.count(py, text);
+            let cut = match self.rendered.fitting(py, &whole, rest) {
+                Some(fitting) => truncate_within(&whole, fitting, rest, MARK, count),
+                None => truncate(&whole, rest, MARK, count),
             };
+            let Some(cut) = cut? else { continue };
             let text = PyString::new(py, &cut.text);
             entry.preview = preview_of(&text)?.unbind();
             entry.is_cut = true;
@@ -176,7 +196,7 @@ impl Rendering {
         claims: &[Claim],
         bounds: &Bounds,
     ) -> PyResult<Prompt> {
-        let fitted = fit::fit(template, framed, claims, bounds, |text| self.count(text))?;
+        let fitted = fit::fit(template, framed, claims, bounds, |text| self.count(py, text))?;
         if fitted.tokens > bounds.ceiling {
             return Err(pinned_overflow(py, fitted.tokens, bounds.ceiling));
         }
@@ -209,8 +229,8 @@ impl Rendering {
     }
 
     /// Tokens of a text that [`Rendering::render`] gave.
-    pub fn tokens(&self, text: &str) -> PyResult<u64> {
-        if text.is_empty() { Ok(0) } else { self.count(text) }
+    pub fn tokens(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
+        if text.is_empty() { Ok(0) } else { self.count(py, text) }
     }
 }
 
@@ -348,8 +368,8 @@ impl Messages {
     }
 
     /// A bound on what stands around the content, in tokens.
-    pub fn framing(&self, rendering: &Rendering) -> PyResult<u64> {
-        Ok(self.format.framing() + rendering.count(self.role)?)
+    pub fn framing(&self, py: Python<'_>, rendering: &Rendering) -> PyResult<u64> {
+        Ok(self.format.framing() + rendering.count(py, self.role)?)
     }
 
     /// The text as one message; no message for no text.
@@ -378,7 +398,11 @@ impl Messages {
     }
 
     /// Tokens of the text and its framing; none for no text.
-    pub fn tokens(&self, rendering: &Rendering, text: &str) -> PyResult<u64> {
-        if text.is_empty() { Ok(0) } else { Ok(rendering.count(text)? + self.framing(rendering)?) }
+    pub fn tokens(&self, py: Python<'_>, rendering: &Rendering, text: &str) -> PyResult<u64> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        // A counter of somebody else's may say any number.
+        Ok(rendering.count(py, text)?.saturating_add(self.framing(py, rendering)?))
     }
 }

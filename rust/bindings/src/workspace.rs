@@ -10,7 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFloat, PyMapping, PyString, PyType};
 use pyo3::{IntoPyObjectExt, intern};
 
-use crate::door::TokenEstimate;
+use crate::counting::Counting;
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
 use crate::{fields, limits, ranking, vocabulary};
 
@@ -32,6 +32,10 @@ impl<'a, 'py> Configuration<'a, 'py> {
             None
         };
         Ok(Self { object, own })
+    }
+
+    pub fn object(&self) -> &'a Bound<'py, PyAny> {
+        self.object
     }
 
     pub fn py(&self) -> Python<'py> {
@@ -209,7 +213,8 @@ pub fn check_workspace(config: &Bound<'_, PyAny>) -> PyResult<()> {
     config.read(intern!(config.py(), "workspace_id"), |id| fields::text(id).map(|_| ()))?;
     let settings = settings(config)?;
     ranking::of_workspace(config, &settings)?;
-    limits::check_workspace(config, TokenEstimate::new(settings.tokens_per_char))
+    Counting::check_configured(config)?;
+    limits::check_workspace(config, settings.tokens_per_char)
 }
 
 /// Tokens that one tier may use for a query of that complexity:

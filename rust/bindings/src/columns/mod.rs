@@ -37,9 +37,9 @@ use pyo3::types::{PyList, PyString};
 
 use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
+use crate::counting::Counting;
 use crate::datetime;
-use crate::door::TokenEstimate;
-use crate::errors::{ArgumentValueError, refused_by_core};
+use crate::errors::{ArgumentValueError, Owner, refused_by_core};
 use crate::gateway;
 use crate::item::{Field, Links, MemoryItem, preview_of};
 use crate::ranking::{Known, needs_links, needs_texts};
@@ -76,7 +76,7 @@ struct Table<'a, 'py> {
 }
 
 impl<'a, 'py> Table<'a, 'py> {
-    fn read(source: &'a Source<'py>, estimate: TokenEstimate) -> PyResult<Self> {
+    fn read(py: Python<'py>, source: &'a Source<'py>, counting: &Counting) -> PyResult<Self> {
         let rows = source.rows();
         let texts = |field, nulls_allowed| {
             let (content, column) = source.get(field);
@@ -140,20 +140,36 @@ impl<'a, 'py> Table<'a, 'py> {
                 .transpose()?,
             supersedes: texts(Field::Supersedes, true)?,
         };
-        table.estimate_tokens(estimate)?;
+        table.count_tokens(py, counting)?;
         Ok(table)
     }
 
     /// A count of 0 is one not known yet, as it is for items.
-    fn estimate_tokens(&mut self, estimate: TokenEstimate) -> PyResult<()> {
+    fn count_tokens(&mut self, py: Python<'py>, counting: &Counting) -> PyResult<()> {
         let Some(text) = &self.text else { return Ok(()) };
         if !self.tokens.contains(&0) {
             return Ok(());
         }
         self.estimated = self.tokens.iter().map(|&count| count == 0).collect();
         let tokens = self.tokens.to_mut();
+        let (mut rows, mut texts) = (Vec::new(), Vec::new());
         for (row, count) in tokens.iter_mut().enumerate().filter(|(_, count)| **count == 0) {
-            *count = estimate.count(text.code_points(row)?);
+            if let Some(estimate) = counting.estimate(text.code_points(row)?) {
+                *count = estimate;
+            } else {
+                texts.extend(text.get(py, row)?);
+                rows.push(row);
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let counts = counting.count(py, &texts).map_err(|failed| {
+            let owner = Owner::Position(rows[failed.position]);
+            failed.for_item(py, &owner)
+        })?;
+        for (row, count) in rows.into_iter().zip(counts) {
+            tokens[row] = count;
         }
         Ok(())
     }
@@ -257,10 +273,11 @@ fn created(timestamp_us: i64) -> Created {
 
 /// Decides over columns.
 pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome> {
-    let &Call { ref settings, ref limits, estimate, level, now_us, .. } = call;
+    let &Call { ref settings, ref limits, level, now_us, .. } = call;
+    let counting = call.counting();
     let py = columns.py();
     let source = Source::of(columns)?;
-    let table = Table::read(&source, estimate)?;
+    let table = Table::read(py, &source, counting)?;
     let (columns, tuning) = (table.columns(), ColumnTuning::default());
     let by_ranking = match &call.ranking {
         None => None,
@@ -307,7 +324,7 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         None => None,
     };
     let has_ids = table.memory_id.is_some();
-    let rows = Rows { originals, has_ids, has_text, counter: estimate.counter() };
+    let rows = Rows { originals, has_ids, has_text, counter: counting.counter() };
     let holder = Holder::Columns(rows);
     Ok(Outcome { plan, entries, holder, cut, non_finite })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::access::AccessColumn;
 use super::cost::{Cost, CostLimit, LARGER, LENGTH};
+use super::counts::CountColumn;
 use super::forward_decay::DecayColumn;
 use super::number::Numbers;
 use crate::approximation::LARGEST;
@@ -106,6 +107,12 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    /// As far as it is known without the texts.
+    pub fn least_given(&self, tier: Tier) -> u64 {
+        let (tokens, code_points) = self.least[tier.index()];
+        if code_points == u64::MAX { tokens } else { 0 }
+    }
+
     pub fn least_tokens(&self, tier: Tier, tokens_per_char: f64) -> u64 {
         let (tokens, code_points) = self.least[tier.index()];
         tokens.min(estimate(code_points, tokens_per_char))
@@ -125,6 +132,8 @@ pub(super) struct Chunk<P, E> {
     payloads: Vec<Arc<Block<P, E>>>,
     access: Arc<AccessColumn>,
     decay: Current<DecayColumns>,
+    /// Of the counter that was asked for last.
+    counted: Current<Option<Arc<CountColumn>>>,
     summary: Summary,
 }
 
@@ -141,6 +150,7 @@ impl<P: Clone, E: Clone> Clone for Chunk<P, E> {
             payloads: self.payloads.clone(),
             access: Arc::clone(&self.access),
             decay: Current::new(self.decay.load_full()),
+            counted: Current::new(self.counted.load_full()),
             summary: self.summary,
         }
     }
@@ -159,6 +169,7 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
             payloads: Vec::new(),
             access: Arc::new(AccessColumn::new(CHUNK)),
             decay: Current::new(Arc::default()),
+            counted: Current::new(Arc::default()),
             summary: Summary {
                 members: [0; Tier::COUNT],
                 least: NOTHING,
@@ -239,6 +250,11 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
     /// Brings up to date what is derived from the rows that changed.
     pub fn refresh(&mut self, changed: &[usize]) {
         self.summary = self.summarise();
+        if let Some(column) = self.counted() {
+            let mut column = (*column).clone();
+            column.forget(changed);
+            self.keep_counted(&Arc::new(column));
+        }
         if self.decay.load().is_empty() {
             return;
         }
@@ -379,6 +395,22 @@ impl<P, E> Chunk<P, E> {
         self.payloads[at / BLOCK].extras.as_ref()?[at % BLOCK].as_ref()
     }
 
+    /// Counts of texts, of whatever counter was asked for last.
+    pub fn counted(&self) -> Option<Arc<CountColumn>> {
+        self.counted.load().as_ref().clone()
+    }
+
+    pub fn keep_counted(&self, column: &Arc<CountColumn>) {
+        self.counted.store(Arc::new(Some(Arc::clone(column))));
+    }
+
+    /// Flags with 1 the rows from `at` that cost at most that many tokens, with 0 all others.
+    pub fn may_count(&self, at: usize, most: u64, counted: &CountColumn, flags: &mut [u8]) {
+        for (at, flag) in (at..).zip(flags) {
+            *flag = u8::from(self.tier(at).is_some() && counted.tokens(at, self.cost(at)) <= most);
+        }
+    }
+
     pub fn access(&self) -> &AccessColumn {
         &self.access
     }
@@ -399,6 +431,7 @@ impl<P, E> Chunk<P, E> {
             + self.payloads.capacity() * size_of::<Arc<Block<P, E>>>()
             + self.payloads.iter().map(block).sum::<usize>()
             + self.access.heap_bytes()
+            + self.counted().map_or(0, |column| column.heap_bytes())
             + self.decay.load().iter().map(|column| column.heap_bytes()).sum::<usize>()
     }
 

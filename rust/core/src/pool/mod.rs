@@ -22,6 +22,7 @@
 mod access;
 mod chunk;
 mod cost;
+mod counts;
 mod draft;
 mod forward_decay;
 mod number;
@@ -36,6 +37,7 @@ use hashbrown::HashTable;
 pub use access::{Access, Cells, Moved};
 pub use chunk::Row;
 pub use cost::Cost;
+pub use counts::Counts;
 pub use draft::{Draft, Entry};
 pub use query::{Evaluation, Gathered, Missing, PoolPlan, Query, Relevance};
 pub use snapshot::{Snapshot, SnapshotIndex};

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::chunk::CHUNK;
+use super::counts::Counts;
 use super::ranking::{Column, PoolRanking, Stored};
 use super::snapshot::Snapshot;
 use crate::budget::{tier_budgets, tier_budgets_within};
@@ -9,7 +10,7 @@ use crate::candidates::Candidates;
 use crate::complexity::Level;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::pack::{Tuning, select, select_within};
+use crate::pack::{Ranking, Tuning, select, select_within};
 use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, oversized, plan_within};
 use crate::promotion::{Ladder, Move, Record, promotion_score, recommend};
 use crate::score::NonFinite;
@@ -39,7 +40,7 @@ pub enum Relevance<'a> {
 }
 
 /// What is asked of a snapshot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Query<'a> {
     /// The workspace.
     pub settings: &'a Settings,
@@ -49,6 +50,8 @@ pub struct Query<'a> {
     pub now_us: i64,
     /// The relevance to the query.
     pub relevance: Relevance<'a>,
+    /// Counts of the texts without a count; they are estimated without.
+    pub counts: Option<&'a Counts>,
     /// Only rows of that user.
     pub user: Option<u32>,
     /// Only rows of these tiers, in [`Tier::ALL`] order.
@@ -70,6 +73,7 @@ impl<'a> Query<'a> {
             level,
             now_us,
             relevance: Relevance::Stored,
+            counts: None,
             user: None,
             tiers: [true; Tier::COUNT],
             limits: Limits::NONE,
@@ -219,7 +223,7 @@ impl Query<'_> {
         ranking: &PoolRanking<'_, P, E, C>,
         rows: impl Iterator<Item = u32>,
     ) -> Result<PoolPlan, Error> {
-        let gathered = self.gather_some(snapshot, ranking, rows);
+        let gathered = Self::gather_some(snapshot, ranking, rows);
         let candidates = gathered.candidates();
         let (mut plan, scores) =
             plan_within(&candidates, self.settings, &self.limits, self.level, self.now_us)?;
@@ -239,23 +243,23 @@ impl Query<'_> {
         match self.relevance {
             Relevance::Stored => {
                 let ranking = PoolRanking::new(snapshot, self, Stored(snapshot));
-                self.gather_some(snapshot, &ranking, all)
+                Self::gather_some(snapshot, &ranking, all)
             }
             Relevance::F32(column) => {
                 let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
-                self.gather_some(snapshot, &ranking, all)
+                Self::gather_some(snapshot, &ranking, all)
             }
             Relevance::F64(column) => {
                 let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
-                self.gather_some(snapshot, &ranking, all)
+                Self::gather_some(snapshot, &ranking, all)
             }
             Relevance::Rows(rows, missing) => {
                 let column = spread(rows, snapshot.rows(), unknown);
                 let ranking = PoolRanking::new(snapshot, self, column.as_slice());
                 match missing {
-                    Missing::Zero => self.gather_some(snapshot, &ranking, all),
+                    Missing::Zero => Self::gather_some(snapshot, &ranking, all),
                     Missing::Exclude => {
-                        self.gather_some(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
+                        Self::gather_some(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
                     }
                 }
             }
@@ -263,7 +267,6 @@ impl Query<'_> {
     }
 
     fn gather_some<P: Clone, E: Clone, C: Column>(
-        &self,
         snapshot: &Snapshot<P, E>,
         ranking: &PoolRanking<'_, P, E, C>,
         rows: impl Iterator<Item = u32>,
@@ -288,7 +291,7 @@ impl Query<'_> {
             gathered.relevance.push(relevance);
             gathered.importance.push(importance);
             gathered.timestamp_us.push(chunk.decays_from(at));
-            gathered.tokens.push(chunk.cost(at).tokens(self.settings.tokens_per_char));
+            gathered.tokens.push(ranking.tokens(number));
         }
         gathered
     }
@@ -368,7 +371,6 @@ fn selected<P: Clone, E: Clone, C: Column>(
     ranking: &PoolRanking<'_, P, E, C>,
     row: u32,
 ) -> Selected {
-    use crate::pack::Ranking;
     let [relevance, importance, freshness, combined] = ranking.components(row);
     let tier = Tier::from_index(ranking.tier(row).into()).expect("a candidate has a tier");
     let tokens = ranking.tokens(row);

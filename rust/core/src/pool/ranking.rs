@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::chunk::{CHUNK, Chunk};
 use super::cost::CostLimit;
+use super::counts::CountColumn;
 use super::forward_decay::{self, DecayColumn};
 use super::query::Query;
 use super::snapshot::Snapshot;
@@ -78,6 +79,8 @@ struct Prepared<'a, P, E> {
     chunk: &'a Chunk<P, E>,
     /// The decay of its rows and the call's factor; none where rows are scored exactly.
     decay: Option<(Arc<DecayColumn>, f32)>,
+    /// The counts of its texts; none where they are estimated.
+    counted: Option<&'a CountColumn>,
 }
 
 /// The rows of a snapshot that a query may take.
@@ -106,7 +109,8 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
         let (suits, half_life) = (Formula::suits(settings), settings.freshness_half_life_hours);
         let mut last = (0, 0.0);
         let mut prepared = Vec::with_capacity(snapshot.chunks.len());
-        for chunk in &snapshot.chunks {
+        for (number, chunk) in snapshot.chunks.iter().enumerate() {
+            let counted = query.counts.map(|counts| &*counts.columns[number]);
             let importance = chunk.summary().importance;
             let decay = (suits && importance.is_finite()).then(|| {
                 let column = chunk.decay(half_life, query.now_us);
@@ -117,7 +121,7 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
                 reach.importance = reach.importance.max(importance);
                 (column, last.1)
             });
-            prepared.push(Prepared { chunk, decay });
+            prepared.push(Prepared { chunk, decay, counted });
         }
         let formula = if suits {
             Formula::new(settings.weights, reach)
@@ -226,7 +230,7 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
     fn approximate_within(&self, number: usize, at: usize, scores: &mut [f32]) {
         let first = number * CHUNK + at;
         let rows = at..at + scores.len();
-        if let Prepared { chunk, decay: Some((decay, factor)) } = &self.prepared[number] {
+        if let Prepared { chunk, decay: Some((decay, factor)), .. } = &self.prepared[number] {
             let importance = &chunk.importance().near()[rows.clone()];
             let weights = &decay.weights()[rows];
             let within = self.relevance.near(first..first + scores.len(), |relevance| {
@@ -288,9 +292,12 @@ impl<P: Clone, E: Clone, C: Column> Ranking for PoolRanking<'_, P, E, C> {
     }
 
     fn may_cost(&self, start: usize, most: u64, flags: &mut [u8]) {
-        let most = CostLimit::new(most, self.settings.tokens_per_char);
-        pieces(start, flags, |number, at, flags| {
-            self.prepared[number].chunk.may_cost(at, most, flags);
+        let limit = CostLimit::new(most, self.settings.tokens_per_char);
+        pieces(start, flags, |number, at, flags| match &self.prepared[number] {
+            Prepared { chunk, counted: None, .. } => chunk.may_cost(at, limit, flags),
+            Prepared { chunk, counted: Some(counted), .. } => {
+                chunk.may_count(at, most, counted, flags);
+            }
         });
     }
 
@@ -303,14 +310,22 @@ impl<P: Clone, E: Clone, C: Column> Ranking for PoolRanking<'_, P, E, C> {
     }
 
     fn tokens(&self, row: u32) -> u64 {
-        let chunk = self.prepared[row as usize / CHUNK].chunk;
-        chunk.cost(row as usize % CHUNK).tokens(self.settings.tokens_per_char)
+        let Prepared { chunk, counted, .. } = &self.prepared[row as usize / CHUNK];
+        let at = row as usize % CHUNK;
+        match counted {
+            Some(counted) => counted.tokens(at, chunk.cost(at)),
+            None => chunk.cost(at).tokens(self.settings.tokens_per_char),
+        }
     }
 
     fn least_tokens(&self, tier: Tier) -> u64 {
         let tokens_per_char = self.settings.tokens_per_char;
         let least = |prepared: &Prepared<'_, P, E>| {
-            prepared.chunk.summary().least_tokens(tier, tokens_per_char)
+            let summary = prepared.chunk.summary();
+            match prepared.counted {
+                Some(_) => summary.least_given(tier),
+                None => summary.least_tokens(tier, tokens_per_char),
+            }
         };
         self.prepared.iter().map(least).min().unwrap_or(0)
     }

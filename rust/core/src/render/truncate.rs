@@ -30,6 +30,9 @@ pub struct Truncated {
 /// Characters that are looked at first for each token that is allowed; doubled until that is too much.
 const CHARACTERS_A_TOKEN: u64 = 8;
 
+/// Characters that are looked at beyond what fits: the whole of a word may count less than a part of it.
+const SPARE_CHARACTERS: usize = 64;
+
 /// The longest beginning of `text`, with `mark` behind it, that has at most `limit` tokens by `count`; None
 /// if not one character fits.
 ///
@@ -45,19 +48,50 @@ pub fn truncate<E>(
     mark: &str,
     mut count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Option<Truncated>, E> {
-    let mut beginning = |end: usize| {
-        let text = [text[..end].trim_end(), mark].concat();
-        count(&text).map(|tokens| (text, tokens))
-    };
     // How much of the text can matter at all.
     let mut most = usize::try_from(limit.saturating_mul(CHARACTERS_A_TOKEN)).unwrap_or(usize::MAX);
     let window = loop {
         let Some((end, _)) = text.char_indices().nth(most) else { break text };
-        if beginning(end)?.1 > limit {
+        if count(&beginning(text, end, mark))? > limit {
             break &text[..end];
         }
         most = most.saturating_mul(2).max(1);
     };
+    search(text, window, limit, mark, count)
+}
+
+/// As [`truncate`], for a counter that tells how much of a text counts at most `limit` tokens: `fitting`
+/// bytes, which end between two characters.
+///
+/// # Errors
+/// The first error of `count`.
+///
+/// # Panics
+/// If `fitting` lies within a character, or behind the text.
+pub fn truncate_within<E>(
+    text: &str,
+    fitting: usize,
+    limit: u64,
+    mark: &str,
+    count: impl FnMut(&str) -> Result<u64, E>,
+) -> Result<Option<Truncated>, E> {
+    let more = text[fitting..].char_indices().nth(SPARE_CHARACTERS);
+    let window = more.map_or(text, |(end, _)| &text[..fitting + end]);
+    search(text, window, limit, mark, count)
+}
+
+fn beginning(text: &str, end: usize, mark: &str) -> String {
+    [text[..end].trim_end(), mark].concat()
+}
+
+/// Searches the ends of sentences, words and characters in a beginning of the text.
+fn search<E>(
+    text: &str,
+    window: &str,
+    limit: u64,
+    mark: &str,
+    mut count: impl FnMut(&str) -> Result<u64, E>,
+) -> Result<Option<Truncated>, E> {
     // Where the window cuts a sentence or a word is no end of one.
     let is_whole = window.len() == text.len();
     let ends = |bounds: &mut dyn Iterator<Item = (usize, &str)>| {
@@ -74,7 +108,8 @@ pub fn truncate<E>(
         let (mut best, mut low, mut high) = (None, 0, ends.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            let (text, tokens) = beginning(ends[middle])?;
+            let text = beginning(text, ends[middle], mark);
+            let tokens = count(&text)?;
             if tokens <= limit {
                 best = Some(Truncated { text, tokens, cut });
                 low = middle + 1;

@@ -1,4 +1,18 @@
-//! Token counts: their range, and the estimate used where no count is known.
+//! Token counts: their range, exact counters, a bound, and the estimate where neither is asked for.
+//!
+//! * [`counter::TokenCounter`] is what every counter can do;
+//! * [`byte_pair::BytePairCounter`] counts exactly, with the vocabularies in [`vocabularies`];
+//! * [`upper_bound::UpperBound`] never counts less than those, for models that publish no tokenizer;
+//! * [`estimate`] needs nothing but a length.
+
+pub mod byte_pair;
+pub mod characters;
+pub mod counter;
+mod merging;
+pub mod pieces;
+pub mod upper_bound;
+pub mod vocabularies;
+mod vocabulary;
 
 /// The largest count an item, a budget or an access counter can hold: 2^53 - 1, exact in `f64` and
 /// in every JSON reader.

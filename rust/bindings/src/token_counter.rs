@@ -1,0 +1,301 @@
+//! `TokenCounter`: a way to count tokens, and its name.
+
+use std::thread;
+
+use memory_budget_core::token_cell::Counter;
+use memory_budget_core::tokens::counter::{Exactness, TokenCounter as Native};
+use memory_budget_core::tokens::upper_bound::UpperBound;
+use memory_budget_core::tokens::vocabularies::{CL100K_BASE, O200K_BASE};
+use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+
+use crate::errors::{
+    ArgumentTypeError, ArgumentValueError, Fault, Owner, caused_by, item_error, shown,
+    shown_with_type,
+};
+use crate::{counter, fields, gateway};
+
+static BUILT_IN: [&dyn Native; 3] = [&UpperBound, &O200K_BASE, &CL100K_BASE];
+
+enum How {
+    Native(&'static dyn Native),
+    Callable(Py<PyAny>),
+}
+
+/// Counts the tokens of texts.
+#[pyclass(frozen, module = "memory_budget_allocator._core")]
+pub struct TokenCounter {
+    name: String,
+    /// The mark of counts made this way.
+    pub mark: Counter,
+    how: How,
+}
+
+/// Why a text was not counted, and which one.
+pub struct Uncounted {
+    pub position: usize,
+    fault: Fault,
+    message: String,
+    cause: Option<PyErr>,
+}
+
+impl Uncounted {
+    pub fn for_argument(self, py: Python<'_>) -> PyErr {
+        let error = match self.fault {
+            Fault::Type => ArgumentTypeError::new_err(self.message),
+            Fault::Value => ArgumentValueError::new_err(self.message),
+        };
+        caused_by(py, error, self.cause)
+    }
+
+    pub fn for_item(self, py: Python<'_>, owner: &Owner<'_, '_>) -> PyErr {
+        let error = item_error(self.fault, format!("{owner}: {}", self.message));
+        caused_by(py, error, self.cause)
+    }
+}
+
+#[pymethods]
+impl TokenCounter {
+    /// `count(text)` returns the tokens of a text; `name` must stand for no other way of counting, in
+    /// this process or another.
+    #[new]
+    fn new(name: String, count: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if !count.is_callable() {
+            return Err(ArgumentTypeError::new_err(format!(
+                "count must be a callable, got {}",
+                shown_with_type(count)
+            )));
+        }
+        let mark = counter::named(&name);
+        Ok(Self { name, mark, how: How::Callable(count.clone().unbind()) })
+    }
+
+    /// The counter of that name that comes with the library: `upper_bound`, `o200k_base` or
+    /// `cl100k_base`; None for any other name.
+    #[staticmethod]
+    fn built_in(name: &str) -> Option<Self> {
+        let native = BUILT_IN.into_iter().find(|native| native.name() == name)?;
+        Some(Self { name: name.to_owned(), mark: counter::named(name), how: How::Native(native) })
+    }
+
+    /// Its name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `exact`, `upper_bound`, or `custom` for a callable of somebody else's.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.how {
+            How::Native(native) => match native.exactness() {
+                Exactness::Exact => "exact",
+                Exactness::UpperBound => "upper_bound",
+            },
+            How::Callable(_) => "custom",
+        }
+    }
+
+    /// The tokens of one text.
+    fn count(&self, text: &Bound<'_, PyString>) -> PyResult<u64> {
+        let counts = self.counts(text.py(), std::slice::from_ref(text));
+        counts.map(|counts| counts[0]).map_err(|failed| failed.for_argument(text.py()))
+    }
+
+    /// The tokens of each text, in order; large batches are counted without the interpreter and on
+    /// several threads.
+    #[expect(clippy::needless_pass_by_value)] // how arguments arrive
+    fn count_all(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<u64>> {
+        self.counts(py, &texts).map_err(|failed| failed.for_argument(py))
+    }
+
+    /// The longest prefix found that counts at most `limit` tokens; never one that counts more.
+    fn truncate<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        limit: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyString>> {
+        let py = text.py();
+        let limit =
+            fields::count(limit).map_err(|refusal| refusal.for_argument(py, "limit", limit))?;
+        if let How::Native(native) = self.how
+            && let Ok(scanned) = text.to_str()
+        {
+            let truncate = || native.truncate(scanned, limit);
+            let prefix = gateway::run_over_text(py, scanned.len(), truncate);
+            return if prefix.len() == scanned.len() {
+                fields::plain(text)
+            } else {
+                Ok(PyString::new(py, prefix))
+            };
+        }
+        // A callable, or a text with surrogates: halving, as if counts grew with the text. Whatever
+        // they do, only a prefix that was counted is returned.
+        let fits = |prefix: &Bound<'py, PyString>| Ok::<_, PyErr>(self.count(prefix)? <= limit);
+        if fits(text)? {
+            return fields::plain(text);
+        }
+        let (mut shortest, mut longest) = (0, text.code_point_len()?);
+        let mut best = PyString::new(py, "");
+        while longest - shortest > 1 {
+            let middle = shortest.midpoint(longest);
+            let prefix = fields::prefix(text, middle)?;
+            if fits(&prefix)? {
+                (shortest, best) = (middle, prefix);
+            } else {
+                longest = middle;
+            }
+        }
+        Ok(best)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<TokenCounter {:?} ({})>", self.name, self.kind())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.how {
+            How::Callable(callable) => visit.call(callable),
+            How::Native(_) => Ok(()),
+        }
+    }
+}
+
+impl TokenCounter {
+    pub fn upper_bound() -> Self {
+        let name = UpperBound.name();
+        Self { name: name.to_owned(), mark: counter::named(name), how: How::Native(&UpperBound) }
+    }
+
+    /// Counts texts as one batch; says which one could not be counted, and why.
+    pub fn counts(
+        &self,
+        py: Python<'_>,
+        texts: &[Bound<'_, PyString>],
+    ) -> Result<Vec<u64>, Uncounted> {
+        match &self.how {
+            How::Native(native) => {
+                native_counts(py, *native, texts).map_err(|(position, error)| {
+                    self.failed(position, &texts[position], &error, Some(error.clone_ref(py)))
+                })
+            }
+            How::Callable(callable) => {
+                let callable = callable.bind(py);
+                let count = |(position, text)| self.call(callable, position, text);
+                texts.iter().enumerate().map(count).collect()
+            }
+        }
+    }
+
+    /// Counts a text that is no object of Python's.
+    pub fn count_scanned(&self, py: Python<'_>, text: &str) -> Result<u64, Uncounted> {
+        match &self.how {
+            How::Native(native) => {
+                Ok(gateway::run_over_text(py, text.len(), || native.count(text)))
+            }
+            How::Callable(callable) => self.call(callable.bind(py), 0, &PyString::new(py, text)),
+        }
+    }
+
+    /// How many bytes of a text count at most `limit` tokens; None where only counting can tell.
+    pub fn fitting(&self, py: Python<'_>, text: &str, limit: u64) -> Option<usize> {
+        let How::Native(native) = self.how else { return None };
+        Some(gateway::run_over_text(py, text.len(), || native.truncate(text, limit).len()))
+    }
+
+    fn call(
+        &self,
+        callable: &Bound<'_, PyAny>,
+        position: usize,
+        text: &Bound<'_, PyString>,
+    ) -> Result<u64, Uncounted> {
+        let py = text.py();
+        let answer = PyTuple::new(py, [text])
+            .and_then(|arguments| gateway::through_python(called, (callable, &arguments)))
+            .map_err(|error| self.failed(position, text, &error, Some(error.clone_ref(py))))?;
+        fields::count(&answer).map_err(|refusal| Uncounted {
+            position,
+            fault: refusal.fault,
+            message: format!(
+                "tokenizer {} must return {}, got {} for the text {}",
+                self.shown_name(),
+                refusal.accepted,
+                shown_with_type(&answer),
+                shown(text)
+            ),
+            cause: refusal.cause,
+        })
+    }
+
+    fn failed(
+        &self,
+        position: usize,
+        text: &Bound<'_, PyString>,
+        error: &PyErr,
+        cause: Option<PyErr>,
+    ) -> Uncounted {
+        let expected = error.is_instance_of::<PyException>(text.py());
+        let message =
+            format!("tokenizer {} failed on the text {}: {error}", self.shown_name(), shown(text));
+        let fault = if expected { Fault::Value } else { Fault::Type };
+        Uncounted { position, fault, message, cause }
+    }
+
+    /// The name without the number that tells callables of one name apart.
+    pub fn shown_name(&self) -> &str {
+        self.name.split_once('#').map_or(&self.name, |(name, _)| name)
+    }
+}
+
+fn called<'py>(
+    (callable, arguments): (&Bound<'py, PyAny>, &Bound<'py, PyTuple>),
+) -> PyResult<Bound<'py, PyAny>> {
+    callable.call1(arguments)
+}
+
+/// Counts without Python, and where there is much of it without the interpreter.
+fn native_counts(
+    py: Python<'_>,
+    native: &'static dyn Native,
+    texts: &[Bound<'_, PyString>],
+) -> Result<Vec<u64>, (usize, PyErr)> {
+    // Texts that no UTF-8 can hold are replaced; the others are read where they lie.
+    let mut replaced = Vec::new();
+    for (position, text) in texts.iter().enumerate() {
+        if text.to_str().is_err() {
+            let text = without_surrogates(text).map_err(|error| (position, error))?;
+            replaced.push((position, text));
+        }
+    }
+    let mut scanned = Vec::with_capacity(texts.len());
+    for text in texts {
+        scanned.push(text.to_str().unwrap_or_default());
+    }
+    for (position, text) in &replaced {
+        scanned[*position] = text.to_str().map_err(|error| (*position, error))?;
+    }
+    let bytes: usize = scanned.iter().map(|text| text.len()).sum();
+    let threads = if gateway::detaches_for_text(bytes) {
+        thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        1
+    };
+    Ok(gateway::run_over_text(py, bytes, || native.count_all(&scanned, threads)))
+}
+
+/// The text with every lone surrogate as U+FFFD and every pair as the character it stands for.
+fn without_surrogates<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+    let py = text.py();
+    let class = py.get_type::<PyString>();
+    let encoded = class.call_method1(
+        intern!(py, "encode"),
+        (text, intern!(py, "utf-16-le"), intern!(py, "surrogatepass")),
+    )?;
+    let decode = intern!(py, "decode");
+    let decoded =
+        encoded.call_method1(decode, (intern!(py, "utf-16-le"), intern!(py, "replace")))?;
+    Ok(decoded.cast_into::<PyString>()?)
+}
