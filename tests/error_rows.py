@@ -183,6 +183,19 @@ ALLOCATION = [
             '"q", memories, relevance_version=1',
             '"q", memories, user_id="ada"',
             '"q", memories, tiers=["rag"]',
+            '"q", memories, receipts="yes"',
+            '"q", memories, dry_run=1',
+        )
+    ),
+    *(
+        f"allocator.what_if({call}"
+        for call in (
+            '"q", memories, 5)',
+            '"q", memories, max_total_tokens=-1)',
+            '"q", memories).explain("m9")',
+            '"q", memories).explain(5)',
+            '"q", memories).diff(5)',
+            '"q", pool).report()',
         )
     ),
 ]

@@ -20,16 +20,17 @@ pytestmark = pytest.mark.thread_unsafe(reason="ast.parse of CPython 3.11 is not 
 PACKAGE = Path(memory_budget_allocator.__file__).parent
 
 PUBLIC_NAMES = """
-    Allocation AllocationAverages AllocationLogEntry AllocationOptions AllocationResult
-    AllocationStatistics ArgumentTypeError ArgumentValueError ArrowArrayExport ArrowStreamExport
-    BudgetSummary Columns ComplexityAnalysis ComplexityContribution ComplexityRules
-    ConfigurationError ConfigurationNotFoundError ConfigurationTypeError DataError ItemTypeError
-    ItemValueError LoggedMemory LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem
-    MemoryLike MemoryPool MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot
-    PromotionResult PromptTemplate QueryComplexity Ranking SelectedMemory TierAllocation TierChange
-    TierChangeOutcome TierMove TierResult TierStatistics TokenCounter UnknownMemoryError
-    UnmatchedTierChange WorkspaceConfig __version__ context_window count_all_tokens count_tokens
-    truncate_to_tokens
+    Allocation AllocationAverages AllocationDiff AllocationLogEntry AllocationOptions
+    AllocationReport AllocationResult AllocationStatistics ArgumentTypeError ArgumentValueError
+    ArrowArrayExport ArrowStreamExport BudgetSummary Columns ComplexityAnalysis
+    ComplexityContribution ComplexityRules ConfigurationError ConfigurationNotFoundError
+    ConfigurationTypeError DataError DiffEntry ItemTypeError ItemValueError LoggedMemory
+    LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryPool
+    MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot PromotionResult PromptTemplate
+    QueryComplexity Ranking Receipt ReceiptResult ReceiptTerm ScoreTerm SelectedMemory
+    TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics TokenCounter
+    UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__ context_window
+    count_all_tokens count_tokens truncate_to_tokens
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

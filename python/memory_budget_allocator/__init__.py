@@ -36,6 +36,13 @@ from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.prompt_template import PromptTemplate
 from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
 from memory_budget_allocator.ranking import Ranking
+from memory_budget_allocator.receipts import (
+    AllocationDiff,
+    AllocationReport,
+    DiffEntry,
+    Receipt,
+    ScoreTerm,
+)
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -47,6 +54,8 @@ from memory_budget_allocator.results import (
     LoggedMemory,
     LoggedTierResult,
     PromotionResult,
+    ReceiptResult,
+    ReceiptTerm,
     SelectedMemory,
     TierChange,
     TierChangeOutcome,
@@ -65,8 +74,10 @@ from memory_budget_allocator.workspace import WorkspaceConfig
 __all__ = [
     "Allocation",
     "AllocationAverages",
+    "AllocationDiff",
     "AllocationLogEntry",
     "AllocationOptions",
+    "AllocationReport",
     "AllocationResult",
     "AllocationStatistics",
     "ArgumentTypeError",
@@ -82,6 +93,7 @@ __all__ = [
     "ConfigurationNotFoundError",
     "ConfigurationTypeError",
     "DataError",
+    "DiffEntry",
     "ItemTypeError",
     "ItemValueError",
     "LoggedMemory",
@@ -99,6 +111,10 @@ __all__ = [
     "PromptTemplate",
     "QueryComplexity",
     "Ranking",
+    "Receipt",
+    "ReceiptResult",
+    "ReceiptTerm",
+    "ScoreTerm",
     "SelectedMemory",
     "TierAllocation",
     "TierChange",

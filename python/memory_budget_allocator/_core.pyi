@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack, final
+from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, final
 
 from typing_extensions import Buffer
 
@@ -13,6 +13,7 @@ from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.prompt_template import MessageFormat, PromptTemplate
 from memory_budget_allocator.protocols import Columns, MemoryLike
 from memory_budget_allocator.ranking import Ranking
+from memory_budget_allocator.receipts import AllocationDiff, AllocationReport, ReceiptReason
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -56,6 +57,20 @@ class MemoryItem:
     position: int | None = None
     supersedes: str | None = None
 
+_Receipt: TypeAlias = tuple[
+    str,
+    int,
+    MemoryTier,
+    ReceiptReason,
+    int | None,
+    int,
+    float,
+    list[tuple[str, float, float]],
+    int | None,
+    int | None,
+    bool,
+]
+
 @final
 class Allocation:
     @property
@@ -90,7 +105,14 @@ class Allocation:
     def non_finite(self) -> tuple[int, str, str] | None: ...
     @property
     def rendered_tokens(self) -> int: ...
-    def to_dict(self) -> AllocationResult: ...
+    @property
+    def dry_run(self) -> bool: ...
+    def to_dict(self, receipts: bool = False) -> AllocationResult: ...
+    def explain(self, memory_id: str) -> str: ...
+    def report(self) -> AllocationReport: ...
+    def diff(self, other: Allocation) -> AllocationDiff: ...
+    def _receipts(self, memory_id: str | None, /) -> list[_Receipt]: ...
+    def _candidate_ids(self) -> list[str]: ...
     def render(self, template: PromptTemplate | None = None) -> str: ...
     def to_messages(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -281,7 +282,7 @@ class MemoryBudgetAllocator:
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
         nothing but that. Nothing is written to columns; the result shows what it would show of items
-        with the same values.
+        with the same values. With ``dry_run=True`` nothing is written, noted or logged at all.
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument, or a column as a whole, cannot be used.
@@ -302,10 +303,58 @@ class MemoryBudgetAllocator:
             options,
         )
         if allocation.non_finite is not None:
-            count, memory_id, field = allocation.non_finite
-            _report_non_finite(count, memory_id, field)
-        if self.log_allocations and logger.isEnabledFor(logging.INFO):
+            _report_non_finite(*allocation.non_finite)
+        if self.log_allocations and logger.isEnabledFor(logging.INFO) and not allocation.dry_run:
             _log(allocation)
+        return allocation
+
+    def what_if(
+        self,
+        query: str,
+        available_memories: Iterable[MemoryLike] | Columns | MemoryPool | PoolSnapshot,
+        workspace: WorkspaceConfig | str = DEFAULT_WORKSPACE,
+        context: Mapping[str, Any] | None = None,
+        *,
+        max_total_tokens: int | None = None,
+        project_id: str | None = None,
+        current_time: datetime | None = None,
+        **options: Unpack[AllocationOptions],
+    ) -> Allocation:
+        """What `allocate` would give with another budget, workspace, time or option; nothing else happens.
+
+        A dry run, whatever ``options`` say: no memory is written, no access is counted, and neither
+        statistics nor history nor log know of it. `Allocation.diff` compares the result with another.
+
+        Args:
+            query, available_memories, context, project_id, current_time, options: as `allocate`.
+            workspace: the id of a workspace, or a configuration that need not be registered.
+            max_total_tokens: takes the place of that of the workspace; None leaves it.
+
+        Raises:
+            As `allocate`.
+        """
+        if isinstance(workspace, str):
+            workspace_id: str = workspace
+            config, scope = self.resolve_config(workspace_id, project_id)
+        else:
+            check_config(workspace, "workspace")
+            config, scope, workspace_id = workspace, "workspace", workspace.workspace_id
+        if max_total_tokens is not None:
+            config = copy(config)
+            config.max_total_tokens = max_total_tokens
+        options["dry_run"] = True
+        allocation = self._engine.allocate(
+            query,
+            available_memories,
+            workspace_id,
+            project_id,
+            context,
+            (config, scope),
+            now_us(current_time),
+            options,
+        )
+        if allocation.non_finite is not None:
+            _report_non_finite(*allocation.non_finite)
         return allocation
 
     def allocate_memory_budget(

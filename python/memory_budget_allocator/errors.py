@@ -66,7 +66,7 @@ class PinnedOverflowError(MemoryBudgetError, ValueError):
 
 
 class UnknownMemoryError(MemoryBudgetError, KeyError):
-    """A pool holds no memory of that id."""
+    """A pool holds, or an allocation considered, no memory of that id."""
 
     __str__ = Exception.__str__  # KeyError would show the message as a quoted key
 

@@ -55,3 +55,9 @@ class AllocationOptions(TypedDict, total=False):
     ranking: RankingName | Ranking | None
     """In which order memories are tried: "weighted", "evidence" or a `Ranking`; left out, what the workspace
     says."""
+    receipts: bool | None
+    """True keeps everything that `Allocation.explain` and `Allocation.report` tell of: all candidates of a
+    pool or of columns, and under a ceiling all texts. False (the default) keeps what there is anyway."""
+    dry_run: bool | None
+    """True gives the result that the call would have, and nothing else: no memory is written, no access is
+    counted, and neither statistics nor history nor log know of it."""

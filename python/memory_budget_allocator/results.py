@@ -15,6 +15,8 @@ __all__ = [
     "LoggedMemory",
     "LoggedTierResult",
     "PromotionResult",
+    "ReceiptResult",
+    "ReceiptTerm",
     "ReserveName",
     "SelectedMemory",
     "TierChange",
@@ -102,10 +104,48 @@ class _AllocationFigures(TypedDict):
     processing_time_ms: float
 
 
+class ReceiptTerm(TypedDict):
+    """One component of a combined score. The product is None where it is infinite."""
+
+    component: str
+    weight: float
+    value: float
+    product: float | None
+
+
+class ReceiptResult(TypedDict):
+    """What became of one candidate, and why: a `Receipt` as a plain dict. Scores are not rounded."""
+
+    memory_id: str
+    position: int
+    tier: TierName
+    decision: Literal["selected", "left_out"]
+    reason: Literal[
+        "selected",
+        "pinned",
+        "over_tier_budget",
+        "over_ceiling",
+        "below_minimum",
+        "duplicate",
+        "oversized",
+        "filtered",
+    ]
+    rank: int | None
+    token_count: int
+    combined_score: float
+    unclamped_score: float | None
+    terms: list[ReceiptTerm]
+    fits_at: int | None
+    fits_at_budget: Literal["tier_budget", "max_prompt_tokens"] | None
+    fits_at_known: bool
+
+
 class AllocationResult(_AllocationFigures):
     """Result of `MemoryBudgetAllocator.allocate_memory_budget`."""
 
     tiers: dict[TierName, TierResult]
+    receipts: NotRequired[list[ReceiptResult]]
+    """There where `Allocation.to_dict` was asked for them."""
 
 
 class AllocationLogEntry(_AllocationFigures):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest_known", "one_line", "shown"]
+__all__ = ["near_ones", "nearest_known", "one_line", "shown"]
 
 _shortener = reprlib.Repr()
 _shortener.maxstring = _shortener.maxother = _shortener.maxlong = 80
@@ -44,3 +44,15 @@ def nearest_known(key: str, known: Iterable[str]) -> str:
         return "no key is known here"
     nearest = difflib.get_close_matches(key.lower()[:100], by_lower_case, n=1, cutoff=0.0)
     return f"the nearest known key is {shown(by_lower_case[nearest[0]])}"
+
+
+def near_ones(wanted: str, known: list[str]) -> str:
+    """Which of the known ids look like a wanted one, as the end of a sentence."""
+    import difflib  # only errors need it
+
+    # Cut, because comparing takes time with every character and every id.
+    names = {name[:100]: name for name in known[:10_000]}
+    near = difflib.get_close_matches(wanted[:100], names, n=3, cutoff=0.5)
+    if near:
+        return f"near ones are {', '.join(shown(names[each]) for each in near)}"
+    return f"none of the {len(known)} ids is near it" if known else "there is none"

@@ -40,6 +40,7 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         config.spill_over = True
     if arguments.minimum_score is not None:
         config.minimum_score = arguments.minimum_score
+    with_receipts = arguments.report or arguments.explain is not None
     allocation = allocator.allocate(
         arguments.query,
         items,
@@ -50,10 +51,16 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         tokenizer=arguments.tokenizer,
         max_prompt_tokens=arguments.max_prompt_tokens,
         reserves=None if arguments.reserve is None else dict(arguments.reserve),
+        receipts=with_receipts,
     )
-    result = allocation.to_dict()
+    # First, because an unknown id is an error.
+    sentences = [allocation.explain(memory_id) for memory_id in arguments.explain or ()]
+    result = allocation.to_dict(receipts=with_receipts and arguments.json)
     if arguments.json:
         write_json(result)
+        return
+    if with_receipts:
+        write_lines([*sentences, *(str(allocation.report()).splitlines() if arguments.report else ())])
         return
     write_lines(_report(result, verdicts_of(items, allocation), config, list_all=arguments.all))
 

@@ -58,6 +58,7 @@ examples:
   {PROGRAM} allocate all.json --query "Why?" --workspace research --json
   {PROGRAM} allocate all.json --query "Why?" --max-prompt-tokens 4000 \\
       --reserve system=500 --reserve completion=1000 --spill-over
+  {PROGRAM} allocate all.json --query "Why?" --explain m7 --explain m9
   {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < all.jsonl
 
 {_EXIT_CODES}
@@ -165,6 +166,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_limits(allocate)
     allocate.add_argument("--all", action="store_true", help="list everything left out, not ten a tier")
+    allocate.add_argument(
+        "--explain", action="append", metavar="ID", help="say of a memory why it was taken or not; repeatable"
+    )
+    allocate.add_argument(
+        "--report", action="store_true", help="list a receipt of every memory, in the order of their turns"
+    )
     _add_json(allocate)
 
     complexity = _command(

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use memory_budget_core::pool::Access;
+use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -12,6 +14,7 @@ use crate::columns::Rows;
 use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
+use crate::receipts::{self, Kept};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
 use crate::{table, vocabulary};
@@ -40,6 +43,13 @@ pub struct Allocation {
     pub rendering: Rendering,
     /// Components that counted as 0.0: how many, and the id and field of the first.
     pub non_finite: Option<(usize, Py<PyString>, &'static str)>,
+    /// The workspace as the call read it.
+    pub settings: Settings,
+    /// What there was to choose from, where it was kept.
+    pub kept: Option<Kept>,
+    /// Whether another ranking than the documented formula decided.
+    pub is_ranked: bool,
+    pub dry_run: bool,
 }
 
 impl Allocation {
@@ -133,8 +143,55 @@ impl Allocation {
 #[pymethods]
 impl Allocation {
     /// The documented result: plain, JSON-serialisable, made anew by every call.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.with_texts(py, |texts| self.record.result(py, texts))
+    /// With `receipts`, also a receipt of every candidate.
+    #[pyo3(signature = (receipts = false))]
+    fn to_dict<'py>(slf: &Bound<'py, Self>, receipts: bool) -> PyResult<Bound<'py, PyDict>> {
+        let (py, this) = (slf.py(), slf.get());
+        let result = this.with_texts(py, |texts| this.record.result(py, texts))?;
+        if receipts {
+            let all = receipts::told(slf, "receipts_as_dicts", None)?;
+            result.set_item(intern!(py, "receipts"), all)?;
+        }
+        Ok(result)
+    }
+
+    /// Why a memory was taken or left out, in a sentence for each candidate of that id.
+    fn explain<'py>(
+        slf: &Bound<'py, Self>,
+        memory_id: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        receipts::told(slf, "explain", Some(memory_id))
+    }
+
+    /// A receipt of every candidate, as a table.
+    fn report<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        receipts::told(slf, "report", None)
+    }
+
+    /// What another allocation takes beside this one, and what it does not.
+    fn diff<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        receipts::told(slf, "diff", Some(other))
+    }
+
+    /// The parts of receipts, of one id or of all: see `receipts.rs`.
+    #[pyo3(signature = (memory_id, /))]
+    fn _receipts<'py>(
+        &self,
+        py: Python<'py>,
+        memory_id: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        receipts::of(py, self, memory_id)
+    }
+
+    /// The ids of all candidates.
+    fn _candidate_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, receipts::ids(py, self, receipts::kept(self)?)?)
+    }
+
+    /// Whether nothing but this result came of the call.
+    #[getter]
+    fn dry_run(&self) -> bool {
+        self.dry_run
     }
 
     /// The text for the model: the selected memories in the frames of `template`, of the call's template

@@ -11,6 +11,7 @@ use crate::allocation::Holder;
 use crate::counting::Counting;
 use crate::options::Options;
 use crate::ranking::CallRanking;
+use crate::receipts::Kept;
 use crate::record::Entry;
 use crate::rendering::Rendering;
 
@@ -24,6 +25,10 @@ pub struct Call<'py> {
     pub rendering: Rendering,
     /// None for the documented formula.
     pub ranking: Option<CallRanking>,
+    /// Whether everything is kept that receipts are made of.
+    pub receipts: bool,
+    /// Whether nothing is written.
+    pub dry_run: bool,
 }
 
 impl Call<'_> {
@@ -38,6 +43,8 @@ pub struct Outcome {
     pub plan: Plan,
     pub entries: Vec<Entry>,
     pub holder: Holder,
+    /// What there was to choose from, where it is kept.
+    pub kept: Option<Kept>,
     /// See [`crate::allocation::Allocation::cut`].
     pub cut: Vec<(usize, Py<PyString>)>,
     /// See [`crate::allocation::Allocation::non_finite`].

@@ -8,6 +8,8 @@
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
+use memory_budget_core::receipt::Considered;
+use memory_budget_core::score::Scores;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::{Counter, TokenWord};
 use memory_budget_core::tokens::MAX_COUNT;
@@ -39,6 +41,14 @@ pub struct Foreign<'py> {
     pub tokens_estimated: bool,
     /// Read where a ranking asks for them.
     pub links: Option<Links>,
+}
+
+impl Foreign<'_> {
+    /// How often it was selected before.
+    pub fn accesses(&self) -> PyResult<u64> {
+        let owner = Owner::Id(self.memory_id.as_borrowed());
+        accesses(&self.object, &owner)
+    }
 }
 
 /// A count made in this call, still to be written to its own item.
@@ -147,6 +157,20 @@ impl<'a, 'py> Snapshot<'a, 'py> {
 
     pub fn tokens(&self, row: u32) -> u64 {
         self.tokens[row as usize]
+    }
+
+    /// The columns, with the scores that came of them.
+    pub fn into_considered(self, scores: Scores) -> Considered {
+        Considered {
+            tier: self.tier,
+            relevance: self.relevance,
+            importance: self.importance,
+            timestamp_us: self.timestamp_us,
+            tokens: self.tokens,
+            pinned: self.pinned,
+            scores,
+            ..Considered::default()
+        }
     }
 
     /// When a memory was created, or `NO_TIME`.
@@ -452,6 +476,12 @@ impl Classes {
     }
 }
 
+fn accesses<'py>(foreign: &Bound<'py, PyAny>, owner: &Owner<'_, 'py>) -> PyResult<u64> {
+    let value = attribute(foreign, Field::AccessCount, owner)?;
+    fields::count(&value)
+        .map_err(|refusal| refusal.for_item(foreign.py(), owner, Field::AccessCount.name(), &value))
+}
+
 /// Whether a subclass leaves all documented names, and attribute access itself, to `MemoryItem`.
 fn keeps_our_fields(class: &Bound<'_, PyType>) -> PyResult<bool> {
     static DECISIONS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -538,11 +568,7 @@ impl<'a, 'py> ForeignWriter<'a, 'py> {
         memory_id: &Bound<'py, PyString>,
     ) -> PyResult<u64> {
         let owner = Owner::Id(memory_id.as_borrowed());
-        let value = attribute(foreign, Field::AccessCount, &owner)?;
-        let count = fields::count(&value).map_err(|refusal| {
-            refusal.for_item(foreign.py(), &owner, Field::AccessCount.name(), &value)
-        })?;
-        let count = (count + 1).min(MAX_COUNT);
+        let count = (accesses(foreign, &owner)? + 1).min(MAX_COUNT);
         self.set(foreign, memory_id, Field::AccessCount, count)?;
         Ok(count)
     }

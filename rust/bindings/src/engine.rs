@@ -7,7 +7,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -24,7 +24,9 @@ use crate::record::Record;
 use crate::relevance::Resident;
 use crate::rendering::Rendering;
 use crate::workspace::Configuration;
-use crate::{columns, fields, item_allocation, limits, pool_allocation, workspace};
+use crate::{
+    columns, fields, item_allocation, limits, pool_allocation, receipts as of_receipts, workspace,
+};
 
 /// What all calls of one allocator share.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
@@ -48,7 +50,7 @@ impl Engine {
     /// `resolved` is the configuration, which is read and checked once, and where it came from;
     /// `now_us` is the time of the call in microseconds since 1970 UTC. Everything is read before
     /// anything is written; on an error nothing has changed. The allocation is noted in the journal
-    /// before the interpreter can run anything else.
+    /// before the interpreter can run anything else; a dry run is not, and writes nothing.
     #[pyo3(signature = (
         query, memories, workspace_id, project_id, context, resolved, now_us, options, /
     ))]
@@ -88,7 +90,23 @@ impl Engine {
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
         let rendering = Rendering::read(py, &options, available, counting)?;
-        let call = Call { level, settings, limits, now_us, options, rendering, ranking };
+        let receipts = Options::flag("receipts", options.receipts.as_ref())?;
+        let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
+        let is_ranked = ranking.is_some();
+        if receipts && is_ranked {
+            return Err(of_receipts::of_formula_alone());
+        }
+        let call = Call {
+            level,
+            settings,
+            limits,
+            now_us,
+            options,
+            rendering,
+            ranking,
+            receipts,
+            dry_run,
+        };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
             None if columns::are_columns(memories)? => columns::allocate(memories, &call),
@@ -107,13 +125,21 @@ impl Engine {
             processing_ns: AtomicU64::new(0),
         });
         let processing_ns = self.nanoseconds(py).saturating_sub(started_ns);
-        self.journal.get().note(py, &record, processing_ns);
+        if dry_run {
+            record.processing_ns.store(processing_ns, Ordering::Relaxed);
+        } else {
+            self.journal.get().note(py, &record, processing_ns);
+        }
         Ok(Allocation {
             record,
             holder: outcome.holder,
             cut: outcome.cut,
             rendering: call.rendering,
             non_finite: outcome.non_finite,
+            settings: call.settings,
+            kept: outcome.kept.filter(|_| !is_ranked),
+            is_ranked,
+            dry_run,
         })
     }
 }

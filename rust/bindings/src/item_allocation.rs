@@ -9,6 +9,7 @@ use memory_budget_core::plan::{Plan, plan_within};
 use memory_budget_core::ranking::RankingOptions;
 use memory_budget_core::score::Scores;
 use memory_budget_core::token_cell::{Counter, TokenWord};
+use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -21,6 +22,7 @@ use crate::fields;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, Shown, preview_of};
 use crate::ranking::{Known, needs_links, needs_texts, terms_of};
+use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::rendering::Described;
 
@@ -61,16 +63,27 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         |text| text,
     )?;
     let Described { plan, mut entries, kept: texts, cut } = described;
+    let ids = call.receipts.then(|| ids(py, &snapshot)).transpose()?;
+    let shown = if call.shows_all() {
+        let rows = 0..u32::try_from(memories.len()).unwrap_or(u32::MAX);
+        Some(rows.map(|row| describe(py, &snapshot, row)).collect::<PyResult<_>>()?)
+    } else {
+        None
+    };
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
-    let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, counting.counter())?;
-    for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
-        entry.access_count = match snapshot.sources[selected.index as usize] {
-            Source::Own(item) => item.accesses(),
-            Source::Foreign(place) => {
-                foreign_accesses[&(snapshot.foreign[place].object.as_ptr() as usize)]
-            }
-        };
+    if call.dry_run {
+        count_in_thought(&snapshot, &plan, &mut entries)?;
+    } else {
+        let foreign_accesses = write(py, &snapshot, &plan, &scores, now_us, counting.counter())?;
+        for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
+            entry.access_count = match snapshot.sources[selected.index as usize] {
+                Source::Own(item) => item.accesses(),
+                Source::Foreign(place) => {
+                    foreign_accesses[&(snapshot.foreign[place].object.as_ptr() as usize)]
+                }
+            };
+        }
     }
     let non_finite = scores.non_finite.map(|found| {
         let memory_id = match &snapshot.sources[found.first_index] {
@@ -79,9 +92,44 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         };
         (found.count, memory_id.unbind(), found.first_field)
     });
-    drop(snapshot);
+    let kept = Kept { considered: snapshot.into_considered(scores), ids, shown };
     let holder = Holder::Items { memories: memories.unbind(), texts };
-    Ok(Outcome { plan, entries, holder, cut, non_finite })
+    Ok(Outcome { plan, entries, holder, kept: Some(kept), cut, non_finite })
+}
+
+fn ids(py: Python<'_>, snapshot: &Snapshot<'_, '_>) -> PyResult<Vec<Py<PyString>>> {
+    let id = |source: &Source<'_>| match source {
+        Source::Own(item) => fields::plain(&item.id(py)).map(Bound::unbind),
+        Source::Foreign(place) => {
+            fields::plain(&snapshot.foreign[*place].memory_id).map(Bound::unbind)
+        }
+    };
+    snapshot.sources.iter().map(id).collect()
+}
+
+/// The access counts that the call would have left, had it written any.
+fn count_in_thought(
+    snapshot: &Snapshot<'_, '_>,
+    plan: &Plan,
+    entries: &mut [Entry],
+) -> PyResult<()> {
+    let mut counts = HashMap::new();
+    let object = |index: u32| match snapshot.sources[index as usize] {
+        Source::Own(item) => std::ptr::from_ref(item) as usize,
+        Source::Foreign(place) => snapshot.foreign[place].object.as_ptr() as usize,
+    };
+    for selected in &plan.selected {
+        let count = match snapshot.sources[selected.index as usize] {
+            Source::Own(item) => item.accesses(),
+            Source::Foreign(place) => snapshot.foreign[place].accesses()?,
+        };
+        let after = counts.entry(object(selected.index)).or_insert(count);
+        *after = (*after + 1).min(MAX_COUNT);
+    }
+    for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
+        entry.access_count = counts[&object(selected.index)];
+    }
+    Ok(())
 }
 
 /// What a ranking needs beyond the columns.

@@ -33,6 +33,11 @@ type Reserves = [Option<u64>; 4];
 type Count<'a, 'py> = &'a dyn Fn(&Bound<'py, PyString>) -> PyResult<u64>;
 
 impl Ceiling {
+    /// What is spoken for.
+    pub fn reserved_sum(&self) -> u64 {
+        sum(&self.reserves)
+    }
+
     /// What is left for memories.
     pub fn available(&self) -> u64 {
         self.max_prompt_tokens.saturating_sub(sum(&self.reserves))

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::{ArgumentTypeError, shown};
+use crate::fields;
 
 macro_rules! options {
     ($($(#[$documentation:meta])* $name:ident,)*) => {
@@ -52,6 +53,10 @@ options! {
     template,
     /// In which order memories are tried.
     ranking,
+    /// Whether everything is kept that receipts are made of.
+    receipts,
+    /// Whether nothing but the result comes of the call.
+    dry_run,
 }
 
 impl<'py> Options<'py> {
@@ -67,6 +72,13 @@ impl<'py> Options<'py> {
             *place = Some(value).filter(|value| !value.is_none());
         }
         Ok(options)
+    }
+
+    /// A flag; false where it was left out.
+    pub fn flag(name: &str, given: Option<&Bound<'py, PyAny>>) -> PyResult<bool> {
+        given.map_or(Ok(false), |given| {
+            fields::flag(given).map_err(|refusal| refusal.for_argument(given.py(), name, given))
+        })
     }
 
     /// Refuses what only a pool can follow.

@@ -8,6 +8,7 @@ use memory_budget_core::promotion::{Ladder, Move};
 use memory_budget_core::ranking::Kind;
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -23,6 +24,7 @@ use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
 use crate::promotion::{Recommendations, tiers as tier_list};
 use crate::ranking::{CallRanking, Known};
+use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
 use crate::rendering::Described;
@@ -82,9 +84,27 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         |text| text,
     )?;
     let Described { plan, mut entries, cut, .. } = described;
+    let kept = if call.receipts {
+        let considered = given.with(|relevance| {
+            let mut query = stored;
+            query.relevance = relevance;
+            gateway::run_over_rows(py, rows.rows(), || query.considered(rows))
+        });
+        let places = 0..considered.eligible();
+        let all = || places.map(|place| entry(py, &view, considered.row(place))).collect();
+        let shown = call.shows_all().then(all).transpose()?;
+        Some(Kept { considered, ids: None, shown })
+    } else {
+        None
+    };
     // The last chance for Ctrl-C: from here to the end no signal handler runs.
     py.check_signals()?;
     for (entry, selected) in entries.iter_mut().zip(&plan.selected) {
+        if call.dry_run {
+            let count = view.access(py, selected.index).count;
+            entry.access_count = (count + 1).min(MAX_COUNT);
+            continue;
+        }
         entry.access_count =
             view.rows.count_access(selected.index, now_us).unwrap_or_else(|Moved| {
                 let id = view.id(py, selected.index).into_bound(py);
@@ -97,7 +117,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         let row = u32::try_from(found.first_index).unwrap_or(u32::MAX);
         (found.count, view.id(py, row), found.first_field)
     });
-    Ok(Outcome { plan, entries, holder: Holder::Pool(view), cut, non_finite })
+    Ok(Outcome { plan, entries, holder: Holder::Pool(view), kept, cut, non_finite })
 }
 
 /// Candidates of a pool with what another ranking than the documented formula decides from.

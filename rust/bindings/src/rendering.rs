@@ -58,6 +58,21 @@ impl Rendering {
         Ok(Self { template, ceiling, counting, rendered })
     }
 
+    /// The same under another ceiling.
+    pub fn under(&self, py: Python<'_>, ceiling: u64) -> Self {
+        Self {
+            template: self.template.clone(),
+            ceiling: Some(ceiling),
+            counting: self.counting.clone_ref(py),
+            rendered: self.rendered.clone_ref(py),
+        }
+    }
+
+    /// The most tokens of the whole text.
+    pub fn ceiling(&self) -> Option<u64> {
+        self.ceiling
+    }
+
     fn template(&self) -> &Template {
         self.template.as_ref().unwrap_or_else(|| prompt_template::default_template())
     }

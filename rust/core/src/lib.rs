@@ -14,6 +14,7 @@
 //! * [`pack`] decides, tier by tier, what is taken;
 //! * [`render`] makes the text for the model of what was taken, under a ceiling if there is one;
 //! * [`ranking`] is how else candidates can be rated: by what keeps the evidence;
+//! * [`receipt`] says of every candidate why it was taken or left out;
 //! * [`promotion`] recommends which memories should change tier;
 //! * [`memory`] holds the numbers that threads share, [`pool`] many memories as columns;
 //! * [`journal`] keeps what happened and [`statistics`] sums it up.
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod pool;
 pub mod promotion;
 pub mod ranking;
+pub mod receipt;
 pub mod render;
 pub mod rounding;
 pub mod score;

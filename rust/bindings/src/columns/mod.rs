@@ -26,7 +26,6 @@ use std::sync::Arc;
 use memory_budget_core::columns::{ColumnPlan, ColumnTuning, Columns, Doubts};
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
-use memory_budget_core::plan::Selected;
 use memory_budget_core::ranking::{RankedPlan, RankingOptions};
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::Counter;
@@ -43,6 +42,7 @@ use crate::errors::{ArgumentValueError, Owner, refused_by_core};
 use crate::gateway;
 use crate::item::{Field, Links, MemoryItem, preview_of};
 use crate::ranking::{Known, needs_links, needs_texts};
+use crate::receipts::{self, Kept};
 use crate::record::{Created, Entry, Record};
 use crate::rendering::Described;
 use fault::Column;
@@ -228,8 +228,26 @@ impl<'a, 'py> Table<'a, 'py> {
         })
     }
 
-    fn describe(&self, py: Python<'py>, selected: &Selected) -> PyResult<(Entry, Original)> {
-        let row = selected.index as usize;
+    /// All rows as the call saw them: the columns themselves may change later.
+    fn kept(&self, py: Python<'py>, columns: &Columns<'_>, call: &Call<'_>) -> PyResult<Kept> {
+        let rows = self.tier.len();
+        let considered = receipts::of_columns(columns, &self.pinned, call)?;
+        let id = |row: usize| match self.memory_id(py, row)? {
+            Some(id) => Ok(id.unbind()),
+            None => Ok(PyString::new(py, &row.to_string()).unbind()),
+        };
+        let ids = (0..rows).map(id).collect::<PyResult<_>>()?;
+        let show = |row: u32| {
+            let (entry, original) = self.describe(py, row, self.tokens[row as usize])?;
+            Ok((entry, original.text))
+        };
+        let all = || (0..).take(rows).map(show).collect::<PyResult<_>>();
+        let shown = (call.shows_all() && self.text.is_some()).then(all).transpose()?;
+        Ok(Kept { considered, ids: Some(ids), shown })
+    }
+
+    fn describe(&self, py: Python<'py>, row: u32, tokens: u64) -> PyResult<(Entry, Original)> {
+        let row = row as usize;
         let text = match &self.text {
             Some(texts) => texts.get(py, row)?,
             None => None,
@@ -253,7 +271,7 @@ impl<'a, 'py> Table<'a, 'py> {
             text: text.unbind(),
             user_id,
             timestamp_us,
-            tokens: selected.tokens,
+            tokens,
             relevance: self.relevance.numbers().get(row),
             importance: self.importance.numbers().get(row),
             evergreen: self.evergreen.get(row).is_some_and(|&evergreen| evergreen),
@@ -310,7 +328,7 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         plan,
         call,
         |settings, limits| decide(settings, limits).map(|planned| planned.plan),
-        |selected| table.describe(py, selected),
+        |selected| table.describe(py, selected.index, selected.tokens),
         has_text,
         |original| &original.text,
     )?;
@@ -323,10 +341,11 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         }
         None => None,
     };
+    let kept = if call.receipts { Some(table.kept(py, &columns, call)?) } else { None };
     let has_ids = table.memory_id.is_some();
     let rows = Rows { originals, has_ids, has_text, counter: counting.counter() };
     let holder = Holder::Columns(rows);
-    Ok(Outcome { plan, entries, holder, cut, non_finite })
+    Ok(Outcome { plan, entries, holder, kept, cut, non_finite })
 }
 
 /// Looks closely at what the pass over the columns found doubtful. Nothing has been written.

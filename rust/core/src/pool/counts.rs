@@ -58,6 +58,15 @@ pub struct Counts {
     pub(super) columns: Vec<Arc<CountColumn>>,
 }
 
+impl Counts {
+    /// What a row costs, given that of its chunk.
+    #[must_use]
+    pub(crate) fn tokens(&self, row: u32, cost: Cost) -> u64 {
+        let row = row as usize;
+        self.columns[row / CHUNK].tokens(row % CHUNK, cost)
+    }
+}
+
 impl<P: Clone, E: Clone> Snapshot<P, E> {
     /// What a counter says of the rows without a count. `count` gets the numbers of rows that it has
     /// not seen yet, of one chunk at a time, and gives one count each. The counts are kept for later

@@ -1,0 +1,227 @@
+//! What an allocation can say of every candidate, made when somebody asks.
+//!
+//! A list's columns are kept with the allocation anyway: they were read, and are not needed elsewhere. Of
+//! a pool or of columns of the caller's they are made where the call asks for receipts. Words and tables
+//! are made in Python (receipts.py).
+
+use memory_budget_core::columns::Columns;
+use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::error::Error;
+use memory_budget_core::plan::Selected;
+use memory_budget_core::receipt::fits::Fit;
+use memory_budget_core::receipt::{Considered, Reason};
+use memory_budget_core::score::{Scores, finite_or_zero};
+use memory_budget_core::tier::Tier;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+
+use crate::allocation::{Allocation, Holder};
+use crate::call::Call;
+use crate::errors::{ArgumentValueError, refused_by_core};
+use crate::item::MemoryItem;
+use crate::record::Entry;
+use crate::rerun;
+use crate::{fields, vocabulary};
+
+/// Memories left out of which a report says at which budget they would be taken.
+const FITS_REPORTED: usize = 100;
+
+/// What there was to choose from.
+pub struct Kept {
+    pub considered: Considered,
+    /// Ids by place; none where they are read when somebody asks.
+    pub ids: Option<Vec<Py<PyString>>>,
+    /// All candidates as they are shown, by place, and their texts: under a ceiling, where receipts were
+    /// asked for.
+    pub shown: Option<Vec<(Entry, Py<PyString>)>>,
+}
+
+impl Call<'_> {
+    /// Whether receipts need the texts of all candidates.
+    pub fn shows_all(&self) -> bool {
+        self.receipts && self.rendering.ceiling().is_some()
+    }
+}
+
+/// The caller's columns, copied.
+pub fn of_columns(columns: &Columns<'_>, pinned: &[u32], call: &Call<'_>) -> PyResult<Considered> {
+    let rows = 0..columns.rows();
+    let tier = |row: usize| Tier::from_index(columns.tier[row].into()).unwrap_or(Tier::Working);
+    let mut considered = Considered {
+        tier: rows.clone().map(tier).collect(),
+        relevance: rows.clone().map(|row| columns.relevance.get(row)).collect(),
+        importance: rows.clone().map(|row| columns.importance.get(row)).collect(),
+        timestamp_us: columns
+            .timestamp_us
+            .map_or_else(|| vec![NO_TIME; rows.len()], <[i64]>::to_vec),
+        tokens: columns.tokens.to_vec(),
+        pinned: pinned.to_vec(),
+        ..Considered::default()
+    };
+    let scores = considered.candidates().map(|it| Scores::of(&it, &call.settings, call.now_us));
+    considered.scores = scores.map_err(|error| not_kept(&error))?;
+    Ok(considered)
+}
+
+fn not_kept(error: &Error) -> PyErr {
+    ArgumentValueError::new_err(error.to_string())
+}
+
+/// Calls a function of receipts.py about an allocation.
+pub fn told<'py>(
+    allocation: &Bound<'py, Allocation>,
+    function: &str,
+    argument: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let module = allocation.py().import("memory_budget_allocator.receipts")?;
+    let function = module.getattr(function)?;
+    match argument {
+        Some(argument) => function.call1((allocation, argument)),
+        None => function.call1((allocation,)),
+    }
+}
+
+/// Other rankings decide in other ways, of which receipts do not tell yet.
+pub fn of_formula_alone() -> PyErr {
+    ArgumentValueError::new_err(
+        "receipts tell of the documented formula alone, and another ranking decided here",
+    )
+}
+
+/// What was kept of an allocation.
+pub fn kept(allocation: &Allocation) -> PyResult<&Kept> {
+    if allocation.is_ranked {
+        return Err(of_formula_alone());
+    }
+    allocation.kept.as_ref().ok_or_else(|| {
+        let source = match &allocation.holder {
+            Holder::Columns(_) => "columns",
+            _ => "a pool",
+        };
+        ArgumentValueError::new_err(format!(
+            "the candidates of {source} are kept where the call asks for it: allocate with receipts=True"
+        ))
+    })
+}
+
+/// Ids by place.
+pub fn ids<'py>(
+    py: Python<'py>,
+    allocation: &Allocation,
+    kept: &Kept,
+) -> PyResult<Vec<Bound<'py, PyString>>> {
+    if let Some(ids) = &kept.ids {
+        return Ok(ids.iter().map(|id| id.bind(py).clone()).collect());
+    }
+    let id = |place: usize| match &allocation.holder {
+        Holder::Items { memories, .. } => {
+            let memory = memories.bind(py).get_item(place)?;
+            if let Ok(item) = memory.cast_exact::<MemoryItem>() {
+                return fields::plain(&item.get().id(py));
+            }
+            let id = memory.getattr(intern!(py, "memory_id"))?;
+            fields::plain(id.cast::<PyString>()?)
+        }
+        Holder::Pool(view) => Ok(view.id(py, kept.considered.row(place)).into_bound(py)),
+        Holder::Columns(_) => unreachable!("ids of columns are kept"),
+    };
+    (0..kept.considered.len()).map(id).collect()
+}
+
+/// The parts of receipts: of the candidates of one id, or of all. Each is a tuple of id, row, tier,
+/// reason, rank, tokens, score, terms (name, weight, value), tokens its tier had left, the budget at which
+/// it would be taken, which budget that is, and whether it was found out.
+pub fn of<'py>(
+    py: Python<'py>,
+    allocation: &Allocation,
+    memory_id: Option<&Bound<'py, PyString>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let kept = kept(allocation)?;
+    let (considered, record) = (&kept.considered, &allocation.record);
+    let ids = ids(py, allocation, kept)?;
+    let reasons = considered.reasons(&record.plan, &allocation.settings, record.now_us);
+    let reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
+    let ranks = considered.ranks();
+    let mut places = Vec::new();
+    for (place, id) in ids.iter().enumerate() {
+        if memory_id.is_none_or(|wanted| id.as_any().eq(wanted).unwrap_or(false)) {
+            places.push(place);
+        }
+    }
+    // By tier and rank, as they had their turns; what had none comes last.
+    places.sort_by_key(|&place| {
+        (ranks[place].is_none(), considered.tier[place], ranks[place], place)
+    });
+    let left_out = places.iter().copied().filter(|&place| !reasons[place].is_taken());
+    let most = if memory_id.is_some() { usize::MAX } else { FITS_REPORTED };
+    let wanted: Vec<usize> = left_out.take(most).collect();
+    let fits = rerun::fits(py, allocation, kept, &reasons, &wanted)?;
+    let left = left(allocation, considered);
+    let receipts = PyList::empty(py);
+    for place in places {
+        let fit = wanted.iter().position(|it| *it == place).map(|at| fits[at]);
+        let taken = taken(allocation, considered.row(place), reasons[place]);
+        let tokens = taken.map_or(considered.tokens[place], |taken| taken.tokens);
+        receipts.append((
+            &ids[place],
+            considered.row(place),
+            vocabulary::tier_member(py, considered.tier[place])?,
+            reasons[place].name(),
+            ranks[place],
+            tokens,
+            considered.scores.combined[place],
+            terms(allocation, considered, place),
+            left.as_ref().and_then(|left| left[place]),
+            match fit {
+                Some(Fit::At(budget)) => Some(budget),
+                _ => None,
+            },
+            fit.is_some() && fit != Some(Fit::Unknown),
+        ))?;
+    }
+    Ok(receipts)
+}
+
+fn taken(allocation: &Allocation, row: u32, reason: Reason) -> Option<&Selected> {
+    let mut selected = allocation.record.plan.selected.iter();
+    if reason.is_taken() { selected.find(|selected| selected.index == row) } else { None }
+}
+
+/// The parts of a combined score: name, weight and value of each component.
+fn terms(
+    allocation: &Allocation,
+    considered: &Considered,
+    place: usize,
+) -> [(&'static str, f64, f64); 3] {
+    let weights = allocation.settings.weights;
+    [
+        ("relevance", weights.relevance, finite_or_zero(considered.relevance[place])),
+        ("importance", weights.importance, finite_or_zero(considered.importance[place])),
+        ("freshness", weights.freshness, considered.scores.freshness[place]),
+    ]
+}
+
+/// What each candidate's tier had left when its turn came; none where tiers share, or a ceiling decides.
+fn left(allocation: &Allocation, considered: &Considered) -> Option<Vec<Option<u64>>> {
+    let plan = &allocation.record.plan;
+    let limits = plan.limited.as_ref().map(|limited| limited.limits);
+    if limits.is_some_and(|it| it.spill_over.is_some() || it.available.is_some()) {
+        return None;
+    }
+    let mut is_taken = vec![false; considered.len()];
+    for place in plan.selected.iter().filter_map(|selected| considered.place(selected.index)) {
+        is_taken[place] = true;
+    }
+    let mut left = vec![None; considered.len()];
+    for (tier, turns) in plan.tiers.iter().zip(considered.turns()) {
+        let mut rest = tier.budget;
+        for place in turns.into_iter().map(|place| place as usize) {
+            left[place] = Some(rest);
+            if is_taken[place] {
+                rest = rest.saturating_sub(considered.tokens[place]);
+            }
+        }
+    }
+    Some(left)
+}

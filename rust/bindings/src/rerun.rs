@@ -1,0 +1,279 @@
+//! The same call again with another budget: what would have taken a candidate that was left out.
+
+use std::collections::HashSet;
+
+use memory_budget_core::budget::{Bounds, tier_budgets_within};
+use memory_budget_core::complexity::Level;
+use memory_budget_core::limits::{Amount, Limits};
+use memory_budget_core::plan::{Plan, plan_within};
+use memory_budget_core::receipt::Reason;
+use memory_budget_core::receipt::fits::{Fit, fits_at};
+use memory_budget_core::settings::Settings;
+use memory_budget_core::tier::Tier;
+use memory_budget_core::tokens::MAX_COUNT;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::allocation::{Allocation, Holder};
+use crate::call::Call;
+use crate::errors::refused_by_core;
+use crate::limits::Ceiling;
+use crate::options::Options;
+use crate::receipts::Kept;
+use crate::record::{Created, Entry};
+
+/// Reruns, and budgets that need none, after which a search is given up: a second or so.
+const MOST_RERUNS: u32 = 20_000;
+const MOST_BUDGETS: usize = 1 << 22;
+
+/// At which budget each of the wanted places would be taken: of its tier, or the whole prompt's where
+/// the ceiling left it out.
+pub fn fits(
+    py: Python<'_>,
+    allocation: &Allocation,
+    kept: &Kept,
+    reasons: &[Reason],
+    wanted: &[usize],
+) -> PyResult<Vec<Fit>> {
+    let rerun = Rerun::new(allocation, kept);
+    let mut fits = vec![Fit::Never; wanted.len()];
+    let mut of_ceiling = Vec::new();
+    let mut of_tier: [Vec<usize>; Tier::COUNT] = Default::default();
+    for (at, &place) in wanted.iter().enumerate() {
+        match reasons[place] {
+            Reason::OverCeiling => of_ceiling.push(at),
+            Reason::OverTierBudget | Reason::Oversized => {
+                of_tier[kept.considered.tier[place].index()].push(at);
+            }
+            _ => {}
+        }
+    }
+    let mut note = |at: Vec<usize>, found: Vec<Fit>| {
+        for (at, fit) in at.into_iter().zip(found) {
+            fits[at] = fit;
+        }
+    };
+    for (tier, at) in Tier::ALL.into_iter().zip(of_tier) {
+        let places: Vec<usize> = at.iter().map(|&at| wanted[at]).collect();
+        if !places.is_empty() {
+            note(at, rerun.with_tier_budgets(py, tier, &places)?);
+        }
+    }
+    if !of_ceiling.is_empty() {
+        let places: Vec<usize> = of_ceiling.iter().map(|&at| wanted[at]).collect();
+        note(of_ceiling, rerun.with_ceilings(py, &places)?);
+    }
+    Ok(fits)
+}
+
+struct Rerun<'a> {
+    allocation: &'a Allocation,
+    kept: &'a Kept,
+    limits: Limits,
+    bounds: Bounds,
+}
+
+impl<'a> Rerun<'a> {
+    fn new(allocation: &'a Allocation, kept: &'a Kept) -> Self {
+        let plan = &allocation.record.plan;
+        let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
+        let strict = Bounds { budgets, floors: [0; 4], caps: [u64::MAX; 4], available: None };
+        let (limits, bounds) = match plan.limited.as_deref() {
+            Some(limited) => (limited.limits, limited.bounds),
+            None => (Limits::NONE, strict),
+        };
+        Self { allocation, kept, limits, bounds }
+    }
+
+    /// Whether there are texts that a ceiling holds for, and whether they were kept.
+    fn texts(&self) -> (bool, bool) {
+        let has_text = match &self.allocation.holder {
+            Holder::Columns(rows) => rows.require_text().is_ok(),
+            Holder::Items { .. } | Holder::Pool(_) => true,
+        };
+        (has_text, self.kept.shown.is_some())
+    }
+
+    fn with_tier_budgets(
+        &self,
+        py: Python<'_>,
+        tier: Tier,
+        places: &[usize],
+    ) -> PyResult<Vec<Fit>> {
+        #[expect(clippy::cast_possible_truncation)] // no more places than rows
+        let wanted: Vec<u32> = places.iter().map(|&place| place as u32).collect();
+        let mut fits = fits_at(&self.kept.considered, &self.bounds, &self.limits, tier, &wanted);
+        let Some(available) = self.limits.available else { return Ok(fits) };
+        let most = fits.iter().filter_map(|fit| match fit {
+            Fit::At(budget) => Some(*budget),
+            Fit::Never | Fit::Unknown => None,
+        });
+        // What the budgets take, the ceiling may not leave: only the whole call can tell.
+        let (has_text, most) = (self.texts().0, most.max());
+        let (true, Some(most)) = (has_text, most) else { return Ok(fits) };
+        let caps = self.bounds.caps.map(|cap| (cap < MAX_COUNT).then_some(Amount::Tokens(cap)));
+        let limits = Limits {
+            floors: self.bounds.floors.map(|it| Some(Amount::Tokens(it))),
+            caps,
+            ..self.limits
+        };
+        let mut budgets = self.bounds.budgets;
+        let first = budgets[tier.index()];
+        let found = self.scan(py, places, first..=most, |call, budget| {
+            budgets[tier.index()] = budget;
+            (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
+            call.limits.available = Some(available);
+            true
+        })?;
+        for (fit, found) in fits.iter_mut().zip(found) {
+            if matches!(fit, Fit::At(_)) {
+                *fit = found;
+            }
+        }
+        Ok(fits)
+    }
+
+    fn with_ceilings(&self, py: Python<'_>, places: &[usize]) -> PyResult<Vec<Fit>> {
+        let Some(ceiling) = &self.allocation.record.ceiling else {
+            return Ok(vec![Fit::Unknown; places.len()]);
+        };
+        let (present, reserved) = (ceiling.max_prompt_tokens, Ceiling::reserved_sum(ceiling));
+        let considered = &self.kept.considered;
+        let spills = self.limits.spill_over.is_some();
+        let level = self.allocation.record.plan.level;
+        // With spill-over, room for everything may still go to others: then there is nothing to look for.
+        let ample = MAX_COUNT / 2;
+        let at_most = self.scan(py, places, ample..=ample, |call, available| {
+            call.limits = Limits { available: Some(available), ..self.limits };
+            call.rendering = self.allocation.rendering.under(py, available);
+            true
+        })?;
+        let reachable = places.iter().zip(&at_most).filter(|(_, fit)| **fit != Fit::Unknown);
+        let reachable: Vec<usize> = reachable.map(|(place, _)| *place).collect();
+        if reachable.is_empty() {
+            return Ok(at_most);
+        }
+        let found = self.scan(py, &reachable, present..=MAX_COUNT, |call, ceiling| {
+            let available = ceiling - reserved;
+            call.limits = Limits { available: Some(available), ..self.limits };
+            call.rendering = self.allocation.rendering.under(py, available);
+            // Where no budget is as large as what is looked for, nobody need try.
+            let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
+                return false;
+            };
+            let room = |tier: Tier| if spills { available } else { bounds.budgets[tier.index()] };
+            let has_room =
+                |&place: &usize| considered.tokens[place] <= room(considered.tier[place]);
+            self.limits.cut_oversized || reachable.iter().any(has_room)
+        })?;
+        let fit = |place| {
+            let at = reachable.iter().position(|it| it == place);
+            at.map_or(Fit::Unknown, |at| found[at])
+        };
+        Ok(places.iter().map(fit).collect())
+    }
+
+    /// The first budget of `budgets` at which each of the places is taken; `change` makes it the call's,
+    /// and says whether it is worth a try.
+    fn scan(
+        &self,
+        py: Python<'_>,
+        places: &[usize],
+        budgets: std::ops::RangeInclusive<u64>,
+        mut change: impl FnMut(&mut Call<'_>, u64) -> bool,
+    ) -> PyResult<Vec<Fit>> {
+        let mut found = vec![Fit::Unknown; places.len()];
+        let (has_text, has_kept) = self.texts();
+        if has_text && !has_kept {
+            return Ok(found);
+        }
+        let Allocation { record, rendering, settings, .. } = self.allocation;
+        let ceiling = rendering.ceiling().unwrap_or(0);
+        let mut call = Call {
+            level: record.plan.level,
+            settings: settings.clone(),
+            limits: self.limits,
+            now_us: record.now_us,
+            options: Options::default(),
+            rendering: rendering.under(py, ceiling),
+            ranking: None,
+            receipts: false,
+            dry_run: true,
+        };
+        let (mut reruns, mut open) = (0, places.len());
+        for budget in budgets.take(MOST_BUDGETS) {
+            if !change(&mut call, budget) {
+                continue;
+            }
+            if reruns % 64 == 0 {
+                py.check_signals()?;
+            }
+            // A budget that is refused takes nothing.
+            let taken = self.taken(py, &call)?.unwrap_or_default();
+            for (found, &place) in found.iter_mut().zip(places) {
+                let row = u32::try_from(place).unwrap_or(u32::MAX);
+                if *found == Fit::Unknown && taken.contains(&row) {
+                    *found = Fit::At(budget);
+                    open -= 1;
+                }
+            }
+            reruns += 1;
+            if open == 0 || reruns == MOST_RERUNS {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The places that a call takes; none where it is refused.
+    fn taken(&self, py: Python<'_>, call: &Call<'_>) -> PyResult<Option<HashSet<u32>>> {
+        let candidates = self.kept.considered.candidates();
+        let candidates = candidates.map_err(|error| refused_by_core(py, &error))?;
+        let plan = |settings: &Settings, limits: &Limits| {
+            plan_within(&candidates, settings, limits, call.level, call.now_us)
+                .map(|(plan, _)| plan)
+        };
+        let Ok(planned) = plan(&call.settings, &call.limits) else { return Ok(None) };
+        let rows = |plan: &Plan| plan.selected.iter().map(|selected| selected.index).collect();
+        let Some(shown) = &self.kept.shown else { return Ok(Some(rows(&planned))) };
+        let described = call.rendering.describe(
+            py,
+            planned,
+            call,
+            plan,
+            |selected| {
+                let (entry, text) = &shown[selected.index as usize];
+                Ok((copy(py, entry), text.clone_ref(py)))
+            },
+            true,
+            |text: &Py<PyString>| text,
+        );
+        Ok(described.ok().map(|described| rows(&described.plan)))
+    }
+}
+
+/// A workspace whose tiers have those budgets, whatever the level.
+fn of_budgets(settings: &Settings, budgets: [u64; Tier::COUNT]) -> Settings {
+    let sum = budgets.iter().sum::<u64>();
+    let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
+    Settings {
+        max_total_tokens: sum,
+        shares: budgets.map(share),
+        multipliers: [1.0; Level::COUNT],
+        ..settings.clone()
+    }
+}
+
+fn copy(py: Python<'_>, entry: &Entry) -> Entry {
+    let created = match &entry.created {
+        Created::Unknown => Created::Unknown,
+        Created::Utc(microseconds) => Created::Utc(*microseconds),
+        Created::Own(text) => Created::Own(text.clone_ref(py)),
+    };
+    Entry {
+        memory_id: entry.memory_id.as_ref().map(|id| id.clone_ref(py)),
+        preview: entry.preview.clone_ref(py),
+        created,
+        ..*entry
+    }
+}

@@ -1,0 +1,56 @@
+//! Why each candidate was taken or left out, and what would have taken it.
+//!
+//! A plan holds what was taken. Beside the candidates as the call saw them ([`Considered`]) that is
+//! enough to say the rest afterwards, when somebody asks: [`Considered::reasons`] and
+//! [`Considered::ranks`]; [`fits`] looks for the budget at which something would have been taken.
+
+mod considered;
+pub mod fits;
+mod of_pool;
+
+pub use considered::Considered;
+
+/// Why a candidate was taken or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Reason {
+    /// Taken for its score.
+    Selected,
+    /// Taken because it is pinned.
+    Pinned,
+    /// Its tier had too little left when its turn came.
+    OverTierBudget,
+    /// Without the ceiling it would have been taken.
+    OverCeiling,
+    /// Its score is below the minimum.
+    BelowMinimum,
+    /// It says what another one says that was taken.
+    Duplicate,
+    /// It costs more than the whole budget of its tier.
+    Oversized,
+    /// The call asked for other users, tiers or ids.
+    Filtered,
+}
+
+impl Reason {
+    /// As results name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Selected => "selected",
+            Self::Pinned => "pinned",
+            Self::OverTierBudget => "over_tier_budget",
+            Self::OverCeiling => "over_ceiling",
+            Self::BelowMinimum => "below_minimum",
+            Self::Duplicate => "duplicate",
+            Self::Oversized => "oversized",
+            Self::Filtered => "filtered",
+        }
+    }
+
+    /// Whether the candidate was taken.
+    #[must_use]
+    pub fn is_taken(self) -> bool {
+        matches!(self, Self::Selected | Self::Pinned)
+    }
+}

@@ -1,0 +1,408 @@
+"""Receipts say what happened, and a rerun does what they say it would."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory_budget_allocator import (
+    Allocation,
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConfigurationError,
+    ConfigurationTypeError,
+    MemoryBudgetAllocator,
+    MemoryItem,
+    MemoryPool,
+    MemoryTier,
+    Receipt,
+    UnknownMemoryError,
+    WorkspaceConfig,
+)
+from memory_budget_allocator.command_line import main
+from reference import Memory
+
+NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
+TIERS = ("working", "project", "long_term", "rag")
+
+
+def config(budget: int, others: int = 60, **fields: Any) -> WorkspaceConfig:
+    """Exactly that budget for retrieved memories and for working ones the other; a score is a relevance."""
+    total = max(budget + others, 1)
+    shares = (others / total, 0.0, 0.0, budget / total)
+    weights = {"relevance_weight": 1.0, "importance_weight": 0.0, "freshness_weight": 0.0}
+    return WorkspaceConfig("w", total, *shares, complexity_multipliers={}, **weights, **fields)
+
+
+def item(number: int, tier: str, score: float, tokens: int, **fields: Any) -> MemoryItem:
+    text = f"memory {number} " + "x" * tokens
+    return MemoryItem(f"m{number}", text, tier, NOW, relevance_score=score, token_count=tokens, **fields)
+
+
+def selected(allocation: Allocation) -> set[int]:
+    return set(allocation.selected_positions)
+
+
+memories = st.lists(
+    st.tuples(st.sampled_from(["rag", "rag", "working"]), st.floats(0, 1), st.integers(0, 40)), max_size=14
+).map(lambda drawn: [item(number, *each) for number, each in enumerate(drawn)])
+shared = st.fixed_dictionaries(
+    {},
+    optional={
+        "spill_over": st.booleans(),
+        "spill_over_order": st.sampled_from(["score", "tier"]),
+        "minimum_score": st.floats(0, 1),
+        "tier_caps": st.fixed_dictionaries({"rag": st.integers(0, 120)}),
+    },
+)
+
+
+@given(memories, st.integers(0, 80), shared)
+@settings(deadline=None, max_examples=120)
+def test_the_tier_budget_that_would_take_it_is_the_smallest(
+    items: list[MemoryItem], budget: int, fields: dict[str, Any]
+) -> None:
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    allocation = allocator.what_if("q", items, config(budget, **fields), current_time=NOW)
+    receipts = {receipt.position: receipt for receipt in allocation.report()}
+    assert sorted(receipts) == list(range(len(items)))
+    left_out = [
+        receipt
+        for receipt in receipts.values()
+        if receipt.tier is MemoryTier.RAG and receipt.reason in {"over_tier_budget", "oversized"}
+    ]
+    assert all(receipt.fits_at_known for receipt in left_out)
+    own = allocation.tiers[MemoryTier.RAG].own_budget
+    top = max(own, sum(each.token_count for each in items))
+    for tried in range(own, top + 1):
+        taken = selected(allocator.what_if("q", items, config(tried, **fields), current_time=NOW))
+        for receipt in left_out:
+            if receipt.fits_at is None or tried < receipt.fits_at:
+                assert receipt.position not in taken
+            elif tried == receipt.fits_at:
+                assert receipt.position in taken
+                assert receipt.fits_at_budget == "tier_budget"
+
+
+@given(memories, st.integers(0, 150), st.booleans())
+@settings(deadline=None, max_examples=80)
+def test_the_ceiling_that_would_take_it_is_the_smallest(
+    items: list[MemoryItem], ceiling: int, spill_over: bool
+) -> None:
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    workspace = config(120, spill_over=spill_over)
+
+    def run(ceiling: int | None, **options: Any) -> Allocation:
+        return allocator.what_if(
+            "q", items, workspace, current_time=NOW, max_prompt_tokens=ceiling, **options
+        )
+
+    report = run(ceiling, receipts=True).report()
+    over = [receipt for receipt in report if receipt.reason == "over_ceiling"]
+    free, taken = selected(run(None)), selected(run(ceiling))
+    assert {receipt.position for receipt in over} == free - taken
+    # With spill-over, room for everything may still go to others.
+    ample = selected(run(1_000_000))
+    assert spill_over or ample == free
+    for receipt in over:
+        assert (receipt.fits_at_budget == "max_prompt_tokens") == (receipt.position in ample)
+    over = [receipt for receipt in over if receipt.fits_at is not None]
+    highest = max([ceiling, *(receipt.fits_at or 0 for receipt in over)])
+    for tried in range(ceiling, highest + 1):
+        taken = selected(run(tried))
+        for receipt in over:
+            assert receipt.fits_at is not None
+            if tried <= receipt.fits_at:
+                assert (receipt.position in taken) == (tried == receipt.fits_at)
+
+
+def test_terms_are_the_score_to_the_bit() -> None:
+    items = [
+        MemoryItem("a", "text", "rag", NOW - timedelta(hours=7), relevance_score=0.7, importance_score=0.1),
+        MemoryItem("b", "text", "rag", None, relevance_score=math.nan, importance_score=9.0),
+        MemoryItem("c", "text", "rag", NOW, relevance_score=-3.0),
+    ]
+    allocation = MemoryBudgetAllocator().allocate("q", items, current_time=NOW)
+    for receipt in allocation.report():
+        memory = items[receipt.position]
+        assert [term.component for term in receipt.terms] == ["relevance", "importance", "freshness"]
+        assert [term.weight for term in receipt.terms] == [0.5, 0.3, 0.2]
+        assert receipt.terms[2].value == memory.freshness_score
+        assert receipt.score == memory.combined_score == min(1.0, max(0.0, receipt.unclamped))
+    by_id = {receipt.memory_id: receipt for receipt in allocation.report()}
+    assert by_id["b"].terms[0] == dataclasses.replace(by_id["b"].terms[0], value=0.0)
+    assert "= 2.9, clamped to 1." in allocation.explain("b")
+    assert "= -1.15, clamped to 0." in allocation.explain("c")
+
+
+def test_every_reason_has_its_sentence() -> None:
+    items = [
+        item(0, "rag", 0.1, 5, pinned=True),
+        item(1, "rag", 0.9, 50),
+        item(2, "rag", 0.8, 500),
+        item(3, "rag", 0.7, 60),
+        item(4, "rag", 0.2, 1),
+    ]
+    allocator = MemoryBudgetAllocator(config(100, minimum_score=0.5))
+    allocation = allocator.allocate("q", items, current_time=NOW)
+    # A receipt is of the call: what happens to the memories afterwards is another matter.
+    items[3].token_count = 7
+    assert [receipt.reason for receipt in allocation.report()] == [
+        "pinned",
+        "selected",
+        "oversized",
+        "over_tier_budget",
+        "below_minimum",
+    ]
+    assert [allocation.explain(f"m{number}").split(" Its score")[0] for number in range(5)] == [
+        "'m0' was selected in the rag tier because it is pinned: 5 tokens.",
+        "'m1' was selected in the rag tier, rank 2 of 5: 50 tokens.",
+        "'m2' was left out of the rag tier, rank 3 of 5: it needs 500 tokens, more than the whole budget "
+        "of 100. With a tier budget of 555 it would be selected.",
+        "'m3' was left out of the rag tier, rank 4 of 5: it needs 60 tokens, and 45 of the budget of 100 "
+        "were left when its turn came. With a tier budget of 115 it would be selected.",
+        "'m4' was left out of the rag tier, rank 5 of 5: its score is below the minimum score. No budget "
+        "would change that.",
+    ]
+    assert str(allocation.report()).splitlines()[3].split() == [
+        *("rag", "3", "m2", "oversized", "0.8000", "500", "555")
+    ]
+    allocation = allocator.allocate("q", items, current_time=NOW, max_prompt_tokens=60)
+    assert "the ceiling of 60 tokens leaves no room for it. No ceiling is known" in allocation.explain("m1")
+    with_texts = allocator.what_if("q", items, current_time=NOW, max_prompt_tokens=60, receipts=True)
+    assert "With max_prompt_tokens=" in with_texts.explain("m1")
+
+
+def as_table(items: list[MemoryItem]) -> dict[str, Any]:
+    return {
+        "memory_id": [each.memory_id for each in items],
+        "text": [each.text for each in items],
+        "tier": [each.tier.value for each in items],
+        "timestamp": [each.timestamp for each in items],
+        "relevance_score": np.array([each.relevance_score for each in items], dtype=np.float64),
+        "token_count": np.array([each.token_count for each in items], dtype=np.uint64),
+        "pinned": np.array([each.pinned for each in items], dtype=bool),
+        "evergreen": np.array([each.evergreen for each in items], dtype=bool),
+    }
+
+
+@given(memories, st.one_of(st.none(), st.integers(0, 150)), shared)
+@settings(deadline=None, max_examples=120)
+def test_every_door_gives_the_same_receipts(
+    items: list[MemoryItem], ceiling: int | None, fields: dict[str, Any]
+) -> None:
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    for each in items:
+        each.token_count = max(each.token_count, 1)  # 0 is a count not known yet
+    if len(items) > 2:
+        items[1].evergreen = True
+    doors = [items, MemoryPool.from_items(items), *([as_table(items)] if items else [])]
+    workspace = config(50, **fields)
+    tables = [
+        allocator.what_if(
+            "q", door, workspace, current_time=NOW, max_prompt_tokens=ceiling, receipts=True
+        ).to_dict(receipts=True)["receipts"]
+        for door in doors
+    ]
+    assert all(table == tables[0] for table in tables)
+    json.dumps(tables[0], allow_nan=False)
+
+
+def test_what_a_pool_leaves_out_was_no_candidate() -> None:
+    items = [
+        item(0, "rag", 0.9, 5, user_id="a"),
+        item(1, "rag", 0.8, 5, user_id="b"),
+        item(2, "working", 1, 5),
+    ]
+    pool = MemoryPool.from_items([*items, item(3, "rag", 0.5, 5, user_id="a")])
+    pool.remove("m3")
+    allocator = MemoryBudgetAllocator(config(100))
+    asked = allocator.allocate("q", pool, user_id="a", tiers=["rag"], receipts=True, current_time=NOW)
+    assert [(row.memory_id, row.reason, row.rank) for row in asked.report()] == [
+        ("m0", "selected", 1),
+        ("m2", "filtered", None),
+        ("m1", "filtered", None),
+    ]
+    assert "was no candidate" in asked.explain("m2")
+    few = allocator.allocate(
+        "q", pool, relevance={"m2": 0.5}, missing_relevance="exclude", receipts=True, current_time=NOW
+    )
+    assert [row.reason for row in few.report()] == ["selected", "filtered", "filtered"]
+
+
+def test_a_pool_and_columns_keep_receipts_where_they_are_asked_for() -> None:
+    items = [item(0, "rag", 0.9, 5)]
+    allocator = MemoryBudgetAllocator()
+    for door, name in ((MemoryPool.from_items(items), "a pool"), (as_table(items), "columns")):
+        allocation = allocator.allocate("q", door)
+        for ask in (allocation.report, lambda: allocation.explain("m0"), lambda: allocation.to_dict(True)):  # noqa: B023
+            with pytest.raises(ArgumentValueError, match=f"{name} .*receipts=True"):
+                ask()
+    # What the caller does to a buffer afterwards changes nothing.
+    table = as_table([*items, item(1, "rag", 0.5, 7)])
+    allocation = allocator.allocate("q", table, receipts=True)
+    before = allocation.to_dict(receipts=True)
+    table["relevance_score"][:] = 0
+    table["token_count"][:] = 999_999
+    assert allocation.to_dict(receipts=True) == before
+    nameless = allocator.allocate("q", {"relevance_score": [0.5], "token_count": [3]}, receipts=True)
+    assert nameless.explain("0").startswith("'0' was selected in the working tier")
+
+
+def test_several_of_one_id_and_none() -> None:
+    same = item(1, "rag", 0.5, 5)
+    allocation = MemoryBudgetAllocator().allocate("q", [same, same, item(2, "working", 0.1, 5)])
+    assert allocation.explain("m1").count("was selected in the rag tier") == 2
+    with pytest.raises(UnknownMemoryError, match=r"no candidate has the id 'm3'; near ones are 'm[12]'"):
+        allocation.explain("m3")
+    with pytest.raises(UnknownMemoryError, match="none of the 3 ids is near it"):
+        allocation.explain("something else entirely")
+    with pytest.raises(UnknownMemoryError, match="there is none"):
+        MemoryBudgetAllocator().allocate("q", []).explain("m")
+    with pytest.raises(ArgumentTypeError, match="memory_id must be a str"):
+        allocation.explain(1)  # type: ignore[arg-type]
+
+
+def test_tables_escape_what_ids_hold() -> None:
+    memory = MemoryItem("<b>\n\ud800", "text", "rag", NOW)
+    report = MemoryBudgetAllocator().allocate("q", [memory]).report()
+    assert "&lt;b&gt;\\n\\ud800" in report._repr_html_()
+    assert len(str(report).splitlines()) == 2
+    assert repr(report) == "<AllocationReport selected=1/1>"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.rows[0].tokens = 5  # type: ignore[misc]
+
+
+def test_a_report_looks_for_the_budgets_of_a_hundred() -> None:
+    items = [item(number, "rag", 1 - number / 1000, 10) for number in range(150)]
+    allocation = MemoryBudgetAllocator(config(100)).allocate("q", items)
+    rows = [receipt for receipt in allocation.report() if receipt.decision == "left_out"]
+    assert [receipt.fits_at for receipt in rows[:100]] == [110 + 10 * number for number in range(100)]
+    assert not any(receipt.fits_at_known for receipt in rows[100:])
+    assert "With a tier budget of 1500 it would be selected." in allocation.explain("m149")
+
+
+def state(items: list[Any]) -> list[tuple[Any, ...]]:
+    names = ("token_count", "access_count", "last_accessed", "freshness_score", "combined_score")
+    return [tuple(getattr(each, name) for name in names) for each in items]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_dry_run_gives_the_result_and_does_nothing(own: bool, caplog: pytest.LogCaptureFixture) -> None:
+    kind: Any = MemoryItem if own else Memory
+    items = [
+        kind(memory_id=f"m{number}", text="a text " * number, tier=TIERS[number % 4], timestamp=NOW)
+        for number in range(8)
+    ]
+    items.append(items[3])
+    allocator = MemoryBudgetAllocator()
+    before = state(items)
+    with caplog.at_level(logging.DEBUG, "memory_budget_allocator"):
+        dry = allocator.allocate("q", items, current_time=NOW, dry_run=True)
+    assert dry.dry_run
+    assert not caplog.records
+    assert state(items) == before
+    assert not allocator.allocation_history
+    assert allocator.get_allocation_statistics()["total_allocations"] == 0
+    real = allocator.allocate("q", items, current_time=NOW, dry_run=False)
+    assert not real.dry_run
+    assert {**real.to_dict(), "processing_time_ms": 0} == {**dry.to_dict(), "processing_time_ms": 0}
+    assert len(allocator.allocation_history) == 1
+
+
+def test_a_dry_run_over_a_pool_and_columns() -> None:
+    items = [item(number, "rag", 0.5, 5) for number in range(4)]
+    pool = MemoryPool.from_items(items)
+    allocator = MemoryBudgetAllocator()
+    for door in (pool, pool.snapshot(), as_table(items)):
+        dry = allocator.what_if("q", door, current_time=NOW).to_dict()
+        assert pool["m0"].access_count == 0
+        assert pool["m0"].last_accessed is None
+        again = allocator.what_if("q", door, current_time=NOW).to_dict()
+        assert {**dry, "processing_time_ms": 0} == {**again, "processing_time_ms": 0}
+        assert dry["tiers"]["rag"]["selected_memories"][0]["access_count"] == 1
+    assert not allocator.allocation_history
+
+
+def test_what_if_takes_other_budgets_workspaces_and_times() -> None:
+    items = [item(number, "rag", 1 - number / 10, 10) for number in range(9)]
+    allocator = MemoryBudgetAllocator(config(30, others=0))
+    allocator.register_workspace(dataclasses.replace(config(50, others=0), workspace_id="roomy"))
+    first = allocator.allocate("q", items, current_time=NOW)
+    assert len(allocator.what_if("q", items, max_total_tokens=70)) == 7
+    assert len(allocator.what_if("q", items, "roomy")) == 5
+    other = allocator.what_if("q", items, config(20, others=0))
+    assert (len(other), other.workspace_id, other.config_scope) == (2, "w", "workspace")
+    later = allocator.what_if("q", items, "research", current_time=NOW + timedelta(days=300))
+    assert later.to_dict()["timestamp"].startswith("2027-01-08")
+    assert allocator.workspace_configs["default"].max_total_tokens == 30
+    assert len(allocator.what_if("q", items, max_total_tokens=70, max_prompt_tokens=0, dry_run=False)) == 0
+    assert len(allocator.allocation_history) == 1
+    diff = first.diff(other)
+    assert [entry.memory_id for entry in diff.dropped] == ["m2"]
+    assert ([entry.memory_id for entry in diff.kept], diff.added) == (["m0", "m1"], ())
+    assert (diff.added_tokens, diff.dropped_tokens, diff.kept_tokens) == (0, 10, 20)
+    assert repr(diff) == (
+        "<AllocationDiff added=0 (+0 tokens) dropped=1 (-10 tokens) kept=2 (20 tokens)>\n"
+        "  - 'm2' (rag, 10 tokens)"
+    )
+    assert [entry.memory_id for entry in other.diff(first).added] == ["m2"]
+
+
+def test_bad_input_is_refused() -> None:
+    allocator = MemoryBudgetAllocator()
+    with pytest.raises(ConfigurationTypeError, match="workspace must be a WorkspaceConfig"):
+        allocator.what_if("q", [], 5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="max_total_tokens"):
+        allocator.what_if("q", [], max_total_tokens=-1)
+    with pytest.raises(ArgumentTypeError, match="other must be an Allocation, got 5"):
+        allocator.allocate("q", []).diff(5)  # type: ignore[arg-type]
+    for name in ("receipts", "dry_run"):
+        with pytest.raises(ArgumentTypeError, match=f"{name} must be a bool, got 'yes'"):
+            allocator.allocate("q", [], **{name: "yes"})
+    assert issubclass(UnknownMemoryError, KeyError)
+
+
+def test_the_command_line_explains(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "memories.jsonl"
+    rows = [{"memory_id": f"m{n}", "text": "x" * 4000, "tier": "rag", "token_count": 900} for n in range(3)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    command = ["allocate", str(path), "--query", "q"]
+    assert main([*command, "--explain", "m1", "--explain", "m0"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("'m1' was left out of the rag tier, rank 2 of 3: it needs 900 tokens, and 124 of")
+    assert second.startswith("'m0' was selected")
+    assert main([*command, "--report"]) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["MEMORY", "m0", "m1", "m2"]
+    assert main([*command, "--json", "--report"]) == 0
+    assert [row["fits_at"] for row in json.loads(capsys.readouterr().out)["receipts"]] == [None, 1800, 2700]
+    assert main([*command, "--explain", "m7"]) == 1
+    assert "no candidate has the id 'm7'" in capsys.readouterr().err
+
+
+def test_a_receipt_is_a_value() -> None:
+    allocation = MemoryBudgetAllocator().allocate("q", [item(0, "rag", 0.5, 5)])
+    (receipt,) = allocation.report()
+    assert receipt == next(iter(allocation.report()))
+    assert isinstance(receipt, Receipt)
+    assert hash(receipt) == hash(dataclasses.replace(receipt))
+
+
+def test_another_ranking_has_no_receipts_and_says_so() -> None:
+    allocator, items = MemoryBudgetAllocator(), [item(0, "rag", 0.5, 5)]
+    ranked = allocator.what_if("q", items, ranking="evidence")
+    assert len(ranked.diff(allocator.allocate("q", items)).kept) == 1
+    for ask in (ranked.report, lambda: ranked.explain("m0"), lambda: ranked.to_dict(receipts=True)):
+        with pytest.raises(ArgumentValueError, match="another ranking decided here"):
+            ask()
+    with pytest.raises(ArgumentValueError, match="another ranking decided here"):
+        allocator.allocate("q", items, ranking="evidence", receipts=True)
