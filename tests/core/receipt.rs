@@ -76,7 +76,7 @@ fn left_out(considered: &Considered, plan: &Plan, tier: Tier) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(160))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn at_that_budget_it_is_taken_and_at_none_before(
