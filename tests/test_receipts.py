@@ -406,3 +406,16 @@ def test_another_ranking_has_no_receipts_and_says_so() -> None:
             ask()
     with pytest.raises(ArgumentValueError, match="another ranking decided here"):
         allocator.allocate("q", items, ranking="evidence", receipts=True)
+
+
+def test_receipts_count_as_the_call_does() -> None:
+    items = [MemoryItem(f"m{n}", "some words of text " * (n + 1), "rag", NOW) for n in range(4)]
+    allocator = MemoryBudgetAllocator(config(20))
+    rows = [
+        allocator.what_if("q", door, tokenizer="o200k_base", receipts=True, current_time=NOW).to_dict(
+            receipts=True
+        )["receipts"]
+        for door in (items, MemoryPool.from_items(items))
+    ]
+    assert rows[0] == rows[1]
+    assert [row["token_count"] for row in rows[0]] == [5, 9, 13, 17]
