@@ -28,6 +28,7 @@ from memory_budget_allocator.errors import (
     MemoryBudgetError,
     MissingExtraError,
     PinnedOverflowError,
+    SessionBusyError,
     UnknownMemoryError,
 )
 from memory_budget_allocator.item_face import MemoryItem
@@ -55,6 +56,7 @@ from memory_budget_allocator.results import (
     TierStatistics,
     UnmatchedTierChange,
 )
+from memory_budget_allocator.session import AllocationSession, SessionAllocation
 from memory_budget_allocator.tokens import (
     count_all_tokens,
     count_tokens,
@@ -68,6 +70,7 @@ __all__ = [
     "AllocationLogEntry",
     "AllocationOptions",
     "AllocationResult",
+    "AllocationSession",
     "AllocationStatistics",
     "ArgumentTypeError",
     "ArgumentValueError",
@@ -100,6 +103,8 @@ __all__ = [
     "QueryComplexity",
     "Ranking",
     "SelectedMemory",
+    "SessionAllocation",
+    "SessionBusyError",
     "TierAllocation",
     "TierChange",
     "TierChangeOutcome",

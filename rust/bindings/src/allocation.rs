@@ -9,6 +9,7 @@ use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::columns::Rows;
+use crate::epoch::Epoch;
 use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
@@ -277,6 +278,12 @@ impl Allocation {
     #[getter]
     fn counter(&self) -> &str {
         self.rendering.counter_name()
+    }
+
+    /// The text of the session after this call; None outside of a session.
+    #[getter]
+    fn _epoch(&self, py: Python<'_>) -> Option<Py<Epoch>> {
+        Some(self.rendering.continued.as_ref()?.after(py)?.clone_ref(py))
     }
 
     /// How long the call took, in milliseconds.

@@ -16,6 +16,7 @@ use crate::allocation::Allocation;
 use crate::call::Call;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::counting::Counting;
+use crate::epoch::Epoch;
 use crate::journal::Journal;
 use crate::limits::Ceiling;
 use crate::options::Options;
@@ -49,8 +50,10 @@ impl Engine {
     /// `now_us` is the time of the call in microseconds since 1970 UTC. Everything is read before
     /// anything is written; on an error nothing has changed. The allocation is noted in the journal
     /// before the interpreter can run anything else.
+    ///
+    /// With an `epoch`, the text goes on with the one that it holds.
     #[pyo3(signature = (
-        query, memories, workspace_id, project_id, context, resolved, now_us, options, /
+        query, memories, workspace_id, project_id, context, resolved, now_us, options, epoch = None, /
     ))]
     #[expect(clippy::too_many_arguments)] // whatever comes next is an option
     fn allocate<'py>(
@@ -63,6 +66,7 @@ impl Engine {
         resolved: (Bound<'py, PyAny>, Bound<'py, PyString>),
         now_us: i64,
         options: &Bound<'py, PyDict>,
+        epoch: Option<Py<Epoch>>,
     ) -> PyResult<Allocation> {
         let py = query.py();
         let started_ns = self.nanoseconds(py);
@@ -87,7 +91,7 @@ impl Engine {
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
-        let rendering = Rendering::read(py, &options, available, counting)?;
+        let rendering = Rendering::read(py, &options, available, counting, epoch)?;
         let call = Call { level, settings, limits, now_us, options, rendering, ranking };
         let outcome = match pool {
             Some(pool) => pool_allocation::allocate(py, &pool, &call),
