@@ -283,6 +283,25 @@ POOL = [
     'allocate("q", snapshot, relevance=np.zeros(7))',
 ]
 
+SESSIONS = [
+    *(
+        f"allocator.session({argument})"
+        for argument in ("fill=1.5", 'fill="half"', "rebuild_share=-0.1", 'rebuild_share=float("nan")')
+    ),
+    *(
+        f'allocator.session({arguments}).allocate("q", {call})'
+        for arguments, call in (
+            ("", "memories"),
+            ("max_prompt_tokens=-1", "memories"),
+            ("max_prompt_tokens=90", "memories, max_prompt_tokens=50"),
+            ("max_prompt_tokens=90", 'memories, template="{text}"'),
+            ('max_prompt_tokens=90, colour="red"', "memories"),
+            ("max_prompt_tokens=90", '{"relevance_score": [0.5], "token_count": [5]}'),
+            ("max_prompt_tokens=90", "memories + [closed()]"),
+        )
+    ),
+]
+
 PROMOTION = [
     *(
         f"allocator.evaluate_promotion_demotion({argument})"
@@ -418,6 +437,7 @@ SECTIONS = {
     "Allocating over memories": ALLOCATION,
     "Allocating over columns": COLUMNS,
     "Pools": POOL,
+    "Sessions": SESSIONS,
     "Promotion and demotion": PROMOTION,
     "Statistics and the log": HISTORY,
     "Configuration files": LOADER,

@@ -21,16 +21,16 @@ PACKAGE = Path(memory_budget_allocator.__file__).parent
 
 PUBLIC_NAMES = """
     Allocation AllocationAverages AllocationDiff AllocationLogEntry AllocationOptions
-    AllocationReport AllocationResult AllocationStatistics ArgumentTypeError ArgumentValueError
-    ArrowArrayExport ArrowStreamExport BudgetSummary Columns ComplexityAnalysis
+    AllocationReport AllocationResult AllocationSession AllocationStatistics ArgumentTypeError
+    ArgumentValueError ArrowArrayExport ArrowStreamExport BudgetSummary Columns ComplexityAnalysis
     ComplexityContribution ComplexityRules ConfigurationError ConfigurationNotFoundError
     ConfigurationTypeError DataError DiffEntry ItemTypeError ItemValueError LoggedMemory
     LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryPool
     MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot PromotionResult PromptTemplate
     QueryComplexity Ranking Receipt ReceiptResult ReceiptTerm ScoreTerm SelectedMemory
-    TierAllocation TierChange TierChangeOutcome TierMove TierResult TierStatistics TokenCounter
-    UnknownMemoryError UnmatchedTierChange WorkspaceConfig __version__ context_window
-    count_all_tokens count_tokens truncate_to_tokens
+    SessionAllocation SessionBusyError TierAllocation TierChange TierChangeOutcome TierMove
+    TierResult TierStatistics TokenCounter UnknownMemoryError UnmatchedTierChange WorkspaceConfig
+    __version__ context_window count_all_tokens count_tokens truncate_to_tokens
 """.split()  # noqa: SIM905 - a list literal would take a page
 
 

@@ -402,9 +402,9 @@ def test_another_ranking_has_no_receipts_and_says_so() -> None:
     ranked = allocator.what_if("q", items, ranking="evidence")
     assert len(ranked.diff(allocator.allocate("q", items)).kept) == 1
     for ask in (ranked.report, lambda: ranked.explain("m0"), lambda: ranked.to_dict(receipts=True)):
-        with pytest.raises(ArgumentValueError, match="another ranking decided here"):
+        with pytest.raises(ArgumentValueError, match="another ranking decides here"):
             ask()
-    with pytest.raises(ArgumentValueError, match="another ranking decided here"):
+    with pytest.raises(ArgumentValueError, match="another ranking decides here"):
         allocator.allocate("q", items, ranking="evidence", receipts=True)
 
 

@@ -28,6 +28,7 @@ from memory_budget_allocator.errors import (
     MemoryBudgetError,
     MissingExtraError,
     PinnedOverflowError,
+    SessionBusyError,
     UnknownMemoryError,
 )
 from memory_budget_allocator.item_face import MemoryItem
@@ -64,6 +65,7 @@ from memory_budget_allocator.results import (
     TierStatistics,
     UnmatchedTierChange,
 )
+from memory_budget_allocator.session import AllocationSession, SessionAllocation
 from memory_budget_allocator.tokens import (
     count_all_tokens,
     count_tokens,
@@ -79,6 +81,7 @@ __all__ = [
     "AllocationOptions",
     "AllocationReport",
     "AllocationResult",
+    "AllocationSession",
     "AllocationStatistics",
     "ArgumentTypeError",
     "ArgumentValueError",
@@ -116,6 +119,8 @@ __all__ = [
     "ReceiptTerm",
     "ScoreTerm",
     "SelectedMemory",
+    "SessionAllocation",
+    "SessionBusyError",
     "TierAllocation",
     "TierChange",
     "TierChangeOutcome",

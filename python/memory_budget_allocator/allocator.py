@@ -19,6 +19,7 @@ from memory_budget_allocator.arguments import (
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.errors import ArgumentValueError
 from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.session import AllocationSession
 from memory_budget_allocator.tier_changes import apply_tier_changes
 from memory_budget_allocator.wording import one_line, shown
 
@@ -277,7 +278,9 @@ class MemoryBudgetAllocator:
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
-            options: `AllocationOptions` says what there is.
+            options: ``tokenizer``, ``max_prompt_tokens``, ``reserves``, ``template``, ``ranking``, ``receipts``,
+                ``dry_run``; for pools ``relevance``, ``relevance_version``, ``missing_relevance``,
+                ``user_id``, ``tiers``. `AllocationOptions` says what each does.
 
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
@@ -292,6 +295,28 @@ class MemoryBudgetAllocator:
             PinnedOverflowError: the pinned memories of a tier exceed its budget.
             In every case nothing has changed.
         """
+        return self._allocate(
+            query,
+            available_memories,
+            workspace_id,
+            context,
+            project_id=project_id,
+            current_time=current_time,
+            options=options,
+        )
+
+    def _allocate(
+        self,
+        query: str,
+        available_memories: Iterable[MemoryLike] | Columns | MemoryPool | PoolSnapshot,
+        workspace_id: str,
+        context: Mapping[str, Any] | None,
+        *,
+        project_id: str | None,
+        current_time: datetime | None,
+        options: AllocationOptions,
+        epoch: _core.Epoch | None = None,
+    ) -> Allocation:
         allocation = self._engine.allocate(
             query,
             available_memories,
@@ -301,6 +326,7 @@ class MemoryBudgetAllocator:
             self.resolve_config(workspace_id, project_id),
             now_us(current_time),
             options,
+            epoch,
         )
         if allocation.non_finite is not None:
             _report_non_finite(*allocation.non_finite)
@@ -378,6 +404,35 @@ class MemoryBudgetAllocator:
             current_time=current_time,
             **options,
         ).to_dict()
+
+    def session(
+        self,
+        *,
+        workspace_id: str = DEFAULT_WORKSPACE,
+        fill: float = 0.85,
+        rebuild_share: float = 0.5,
+        **options: Unpack[AllocationOptions],
+    ) -> AllocationSession:
+        """Successive allocations for one conversation, whose texts begin alike where they can.
+
+        A provider's prompt cache reuses what a text has in common with the one before, from its beginning.
+        So a session keeps what the prompt holds, in its place, and appends what is newly wanted while it
+        fits under the ceiling.
+
+        Args:
+            workspace_id: as `allocate`.
+            fill: share of the ceiling that a new text fills, 0 to 1; the rest is room to append.
+            rebuild_share: 0 to 1; a new text is built when the sum of score times tokens of what the prompt
+                would hold falls below this share of that of a new text.
+            options: `AllocationOptions` of every call. There has to be a ceiling: ``max_prompt_tokens``
+                here or in the workspace. The order of a ``template`` holds within what one call appends.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: ``fill`` or ``rebuild_share`` is no share.
+        """
+        return AllocationSession(
+            self._allocate, options, workspace_id=workspace_id, fill=fill, rebuild_share=rebuild_share
+        )
 
     # Promotion and demotion
 

@@ -23,6 +23,7 @@ __all__ = [
     "MemoryBudgetError",
     "MissingExtraError",
     "PinnedOverflowError",
+    "SessionBusyError",
     "UnknownMemoryError",
 ]
 
@@ -63,6 +64,10 @@ class PinnedOverflowError(MemoryBudgetError, ValueError):
         self.tier = tier
         self.needed = needed
         self.budget = budget
+
+
+class SessionBusyError(MemoryBudgetError, RuntimeError):
+    """Another call of the same `AllocationSession` is under way; one conversation is one call at a time."""
 
 
 class UnknownMemoryError(MemoryBudgetError, KeyError):

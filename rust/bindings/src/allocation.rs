@@ -11,10 +11,11 @@ use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::columns::Rows;
+use crate::epoch::Epoch;
 use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
-use crate::receipts::{self, Kept};
+use crate::receipts::{self, Kept, Untold};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
 use crate::{table, vocabulary};
@@ -47,8 +48,8 @@ pub struct Allocation {
     pub settings: Settings,
     /// What there was to choose from, where it was kept.
     pub kept: Option<Kept>,
-    /// Whether another ranking than the documented formula decided.
-    pub is_ranked: bool,
+    /// Why there are no receipts, where there cannot be any.
+    pub untold: Option<Untold>,
     pub dry_run: bool,
 }
 
@@ -334,6 +335,12 @@ impl Allocation {
     #[getter]
     fn counter(&self) -> &str {
         self.rendering.counter_name()
+    }
+
+    /// The text of the session after this call; None outside of a session.
+    #[getter]
+    fn _epoch(&self, py: Python<'_>) -> Option<Py<Epoch>> {
+        Some(self.rendering.continued.as_ref()?.after(py)?.clone_ref(py))
     }
 
     /// How long the call took, in milliseconds.

@@ -36,6 +36,11 @@ impl Call<'_> {
     pub fn counting(&self) -> &Counting {
         &self.rendering.counting
     }
+
+    /// Whether its plan does not simply take the greatest keys.
+    pub fn is_chosen(&self) -> bool {
+        self.ranking.as_ref().is_some_and(|ranking| !ranking.options.is_by_key())
+    }
 }
 
 /// What a door decided and keeps; all effects are written.

@@ -16,17 +16,17 @@ use crate::allocation::Allocation;
 use crate::call::Call;
 use crate::complexity::{ComplexityScanner, query_text, signals};
 use crate::counting::Counting;
+use crate::epoch::Epoch;
 use crate::journal::Journal;
 use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::ranking::CallRanking;
+use crate::receipts::Untold;
 use crate::record::Record;
 use crate::relevance::Resident;
 use crate::rendering::Rendering;
 use crate::workspace::Configuration;
-use crate::{
-    columns, fields, item_allocation, limits, pool_allocation, receipts as of_receipts, workspace,
-};
+use crate::{columns, fields, item_allocation, limits, pool_allocation, workspace};
 
 /// What all calls of one allocator share.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
@@ -51,8 +51,10 @@ impl Engine {
     /// `now_us` is the time of the call in microseconds since 1970 UTC. Everything is read before
     /// anything is written; on an error nothing has changed. The allocation is noted in the journal
     /// before the interpreter can run anything else; a dry run is not, and writes nothing.
+    ///
+    /// With an `epoch`, the text goes on with the one that it holds.
     #[pyo3(signature = (
-        query, memories, workspace_id, project_id, context, resolved, now_us, options, /
+        query, memories, workspace_id, project_id, context, resolved, now_us, options, epoch = None, /
     ))]
     #[expect(clippy::too_many_arguments)] // whatever comes next is an option
     fn allocate<'py>(
@@ -65,6 +67,7 @@ impl Engine {
         resolved: (Bound<'py, PyAny>, Bound<'py, PyString>),
         now_us: i64,
         options: &Bound<'py, PyDict>,
+        epoch: Option<Py<Epoch>>,
     ) -> PyResult<Allocation> {
         let py = query.py();
         let started_ns = self.nanoseconds(py);
@@ -89,12 +92,16 @@ impl Engine {
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
-        let rendering = Rendering::read(py, &options, available, counting)?;
+        let rendering = Rendering::read(py, &options, available, counting, epoch)?;
         let receipts = Options::flag("receipts", options.receipts.as_ref())?;
         let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
-        let is_ranked = ranking.is_some();
-        if receipts && is_ranked {
-            return Err(of_receipts::of_formula_alone());
+        let untold = if ranking.is_some() {
+            Some(Untold::Ranking)
+        } else {
+            rendering.continued.as_ref().map(|_| Untold::Session)
+        };
+        if receipts && let Some(untold) = untold {
+            return Err(untold.refused());
         }
         let call = Call {
             level,
@@ -137,8 +144,8 @@ impl Engine {
             rendering: call.rendering,
             non_finite: outcome.non_finite,
             settings: call.settings,
-            kept: outcome.kept.filter(|_| !is_ranked),
-            is_ranked,
+            kept: outcome.kept.filter(|_| untold.is_none()),
+            untold,
             dry_run,
         })
     }

@@ -13,6 +13,7 @@ mod counting;
 mod datetime;
 mod door;
 mod engine;
+mod epoch;
 mod errors;
 mod fields;
 mod gateway;
@@ -51,6 +52,8 @@ mod _core {
     use crate::datetime::{epoch_microseconds, utc_isoformat};
     #[pymodule_export]
     use crate::engine::Engine;
+    #[pymodule_export]
+    use crate::epoch::Epoch;
     #[pymodule_export]
     use crate::item::MemoryItem;
     #[pymodule_export]
@@ -95,5 +98,6 @@ const _: () = {
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
     assert!(fits::<complexity::ComplexityScanner>() && fits::<engine::Engine>());
     assert!(fits::<token_counter::TokenCounter>());
+    assert!(fits::<epoch::Epoch>());
     assert!(fits::<pool::MemoryPool>() && fits::<pool::PoolSnapshot>());
 };

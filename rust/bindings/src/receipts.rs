@@ -82,17 +82,31 @@ pub fn told<'py>(
     }
 }
 
-/// Other rankings decide in other ways, of which receipts do not tell yet.
-pub fn of_formula_alone() -> PyErr {
-    ArgumentValueError::new_err(
-        "receipts tell of the documented formula alone, and another ranking decided here",
-    )
+/// Who decided in a way that receipts do not tell of yet.
+#[derive(Clone, Copy)]
+pub enum Untold {
+    /// Another ranking than the documented formula.
+    Ranking,
+    /// A session, for what its text holds already.
+    Session,
+}
+
+impl Untold {
+    pub fn refused(self) -> PyErr {
+        let who = match self {
+            Self::Ranking => "another ranking",
+            Self::Session => "what a session holds",
+        };
+        ArgumentValueError::new_err(format!(
+            "receipts tell of the documented formula alone, and {who} decides here"
+        ))
+    }
 }
 
 /// What was kept of an allocation.
 pub fn kept(allocation: &Allocation) -> PyResult<&Kept> {
-    if allocation.is_ranked {
-        return Err(of_formula_alone());
+    if let Some(untold) = allocation.untold {
+        return Err(untold.refused());
     }
     allocation.kept.as_ref().ok_or_else(|| {
         let source = match &allocation.holder {

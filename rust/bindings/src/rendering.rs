@@ -20,8 +20,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::call::Call;
+use crate::columns;
 use crate::counting::Counting;
 use crate::datetime;
+use crate::epoch::{Continued, Epoch};
 use crate::errors::{
     ArgumentTypeError, ArgumentValueError, Refusal, pinned_overflow, shown_with_type,
 };
@@ -35,11 +37,13 @@ pub struct Rendering {
     /// None for the default.
     template: Option<Template>,
     /// The most tokens of the whole text; None for any number.
-    ceiling: Option<u64>,
+    pub ceiling: Option<u64>,
     /// How the tokens of memories are counted.
     pub counting: Counting,
     /// How the tokens of what is rendered are counted.
     rendered: Counting,
+    /// Within a session.
+    pub continued: Option<Continued>,
 }
 
 impl Rendering {
@@ -49,13 +53,15 @@ impl Rendering {
         options: &Options<'_>,
         ceiling: Option<u64>,
         counting: Counting,
+        epoch: Option<Py<Epoch>>,
     ) -> PyResult<Self> {
+        let continued = epoch.map(|epoch| Continued::new(epoch, ceiling)).transpose()?;
         let template = options.template.as_ref().map(prompt_template::argument).transpose()?;
         let rendered = match ceiling {
             Some(_) => counting.under_ceiling(py)?,
             None => counting.clone_ref(py),
         };
-        Ok(Self { template, ceiling, counting, rendered })
+        Ok(Self { template, ceiling, counting, rendered, continued })
     }
 
     /// The same under another ceiling.
@@ -65,6 +71,7 @@ impl Rendering {
             ceiling: Some(ceiling),
             counting: self.counting.clone_ref(py),
             rendered: self.rendered.clone_ref(py),
+            continued: None,
         }
     }
 
@@ -73,7 +80,7 @@ impl Rendering {
         self.ceiling
     }
 
-    fn template(&self) -> &Template {
+    pub fn template(&self) -> &Template {
         self.template.as_ref().unwrap_or_else(|| prompt_template::default_template())
     }
 
@@ -82,7 +89,7 @@ impl Rendering {
         self.rendered.name()
     }
 
-    fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
+    pub fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
         self.rendered.count_scanned(py, text)
     }
 
@@ -111,7 +118,7 @@ struct Cut<T> {
 
 impl Rendering {
     /// Describes what was selected, and what of oversized memories can be cut to fit. Under a ceiling,
-    /// decides first what of it stays: `wider` plans with other settings and limits and gives those who
+    /// decides first what of it stays: `replan` plans with other settings and limits and gives those who
     /// move up when others must leave. Columns without texts have no text to stay under it: there, what
     /// the budgets allow is all.
     #[expect(clippy::too_many_arguments)] // three are the door's own ways to do things
@@ -120,11 +127,17 @@ impl Rendering {
         py: Python<'_>,
         plan: Plan,
         call: &Call<'_>,
-        wider: impl FnOnce(&Settings, &Limits) -> Result<Plan, Error>,
+        replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
         mut describe: impl FnMut(&Selected) -> PyResult<(Entry, T)>,
         has_text: bool,
         text: impl Fn(&T) -> &Py<PyString>,
     ) -> PyResult<Described<T>> {
+        if let Some(continued) = &self.continued {
+            if !has_text {
+                return Err(columns::without_text());
+            }
+            return self.describe_next(py, continued, plan, call, &replan, describe, text);
+        }
         let mut cuts = self.cuts(py, &plan, &mut describe, &text)?;
         let renders = self.ceiling.is_some() && has_text;
         if !renders && cuts.is_empty() {
@@ -134,9 +147,8 @@ impl Rendering {
         }
         let mut candidates = plan.selected.clone();
         add(&mut candidates, cuts.iter().map(|cut| cut.selected));
-        if renders && let Ok(wider) = wider_plan(call, wider) {
-            // Who would move up is a bonus: what wider limits refuse is no error of this call.
-            add(&mut candidates, wider.selected);
+        if renders {
+            add_wider(&mut candidates, call, &replan);
         }
         let mut described = Vec::with_capacity(candidates.len());
         for candidate in &candidates {
@@ -157,9 +169,7 @@ impl Rendering {
                 framed.push(frame(self.template(), candidate, entry, text)?);
             }
             let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
-            let ranking = call.ranking.as_ref();
-            let is_chosen = ranking.is_some_and(|ranking| !ranking.options.is_by_key());
-            let claims = claims(&candidates, &plan, is_chosen);
+            let claims = claims(&candidates, &plan, call.is_chosen());
             let bounds = Bounds { ceiling, budgets };
             rows = self.fit(py, self.template(), &framed, &claims, &bounds)?.order;
             rows.sort_unstable();
@@ -227,6 +237,13 @@ impl Rendering {
         record: &Record,
         texts: &[Py<PyString>],
     ) -> PyResult<String> {
+        if template.is_none()
+            && let Some(continued) = &self.continued
+            && let Some(text) =
+                continued.text(py, self.ceiling.unwrap_or(0).saturating_sub(framing))
+        {
+            return Ok(text);
+        }
         let given = template.map(prompt_template::argument).transpose()?;
         let template = given.as_ref().unwrap_or_else(|| self.template());
         let shown = record.plan.selected.iter().zip(&record.entries).zip(texts);
@@ -249,21 +266,24 @@ impl Rendering {
     }
 }
 
-/// What the same call would select with twice the tokens.
-fn wider_plan(
+/// Adds what the same call would select with twice the tokens.
+pub fn add_wider(
+    candidates: &mut Vec<Selected>,
     call: &Call<'_>,
-    plan: impl FnOnce(&Settings, &Limits) -> Result<Plan, Error>,
-) -> Result<Plan, Error> {
+    replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
+) {
     let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
     let max_total_tokens = doubled(call.settings.max_total_tokens);
     let settings = Settings { max_total_tokens, ..call.settings.clone() };
     let available = call.limits.available.map(doubled);
-    plan(&settings, &Limits { available, cut_oversized: false, ..call.limits })
+    let wider = replan(&settings, &Limits { available, cut_oversized: false, ..call.limits });
+    // Who would move up is a bonus: what wider limits refuse is no error of this call.
+    add(candidates, wider.into_iter().flat_map(|wider| wider.selected));
 }
 
 /// Adds those who are not there yet, and keeps the order of a plan: by tier; in a tier what is pinned in
 /// input order, then the greatest key first.
-fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>) {
+pub fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>) {
     candidates.extend(more);
     candidates.sort_by(|a, b| {
         let by_score = || b.key.partial_cmp(&a.key).unwrap_or(Ordering::Equal);
@@ -276,7 +296,7 @@ fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>)
 /// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
 /// its floor. Others are not, so that a ceiling that is wide enough changes nothing. Where `is_chosen`, the plan
 /// did not simply take the greatest keys, and those who would move up come after what it chose.
-fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
+pub fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
     let mut floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
     let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
     let claim = |candidate: &Selected| {
@@ -299,7 +319,7 @@ fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
 }
 
 /// A selected memory in its frame.
-fn frame(
+pub fn frame(
     template: &Template,
     selected: &Selected,
     entry: &Entry,
@@ -333,7 +353,7 @@ fn frame(
 }
 
 /// A text that can be encoded: U+FFFD for lone surrogates.
-fn readable<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
+pub fn readable<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, str>> {
     if let Ok(text) = text.to_cow() {
         return Ok(text);
     }

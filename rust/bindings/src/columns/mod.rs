@@ -383,7 +383,7 @@ pub struct Rows {
 }
 
 /// Without texts there is nothing to make a prompt of.
-fn without_text() -> PyErr {
+pub fn without_text() -> PyErr {
     ArgumentValueError::new_err("the columns have no text, so there is nothing to render")
 }
 

@@ -34,8 +34,19 @@ pub struct Prompt {
 impl Template {
     /// Assembles the memories at `rows`, given in the order that decides ties.
     #[must_use]
-    pub fn assemble(&self, memories: &[Framed], mut rows: Vec<usize>) -> Prompt {
-        arrange(&mut rows, self.order, self.is_grouped(), |row| memories[row].key);
+    pub fn assemble(&self, memories: &[Framed], rows: Vec<usize>) -> Prompt {
+        self.assemble_behind(memories, 0, rows)
+    }
+
+    /// As [`Template::assemble`], but the first so many memories keep their places before all others.
+    pub(super) fn assemble_behind(
+        &self,
+        memories: &[Framed],
+        first: usize,
+        mut rows: Vec<usize>,
+    ) -> Prompt {
+        let kept = rows.iter().take_while(|&&row| row < first).count();
+        arrange(&mut rows[kept..], self.order, self.is_grouped(), |row| memories[row].key);
         let parts: usize = rows.iter().map(|&row| memories[row].text.len()).sum();
         let mut text = String::with_capacity(parts + rows.len() * self.between.len() + 256);
         let mut tier = None;

@@ -92,6 +92,18 @@ pub fn fit<E>(
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
+    fit_behind(template, memories, 0, claims, bounds, count)
+}
+
+/// As [`fit`], but the first so many memories keep their places before all others.
+pub(super) fn fit_behind<E>(
+    template: &Template,
+    memories: &[Framed],
+    first: usize,
+    claims: &[Claim],
+    bounds: &Bounds,
+    count: impl FnMut(&str) -> Result<u64, E>,
+) -> Result<Fitted, E> {
     assert_eq!(memories.len(), claims.len(), "one claim a memory");
     let mut priority: Vec<usize> = (0..memories.len()).collect();
     priority.sort_by(|&a, &b| {
@@ -100,7 +112,8 @@ pub fn fit<E>(
     });
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
     let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
-    let mut fitting = Fitting { template, memories, claims, bounds, costs, priority, recounts: 0 };
+    let mut fitting =
+        Fitting { template, memories, first, claims, bounds, costs, priority, recounts: 0 };
     fitting.costs.fixed = fitting.fixed()?;
     let (rows, refused) = fitting.shrink(pinned)?;
     let fitted = match refused {
@@ -136,6 +149,8 @@ struct Counted {
 struct Fitting<'a, F> {
     template: &'a Template,
     memories: &'a [Framed],
+    /// How many of them keep their places before all others.
+    first: usize,
     claims: &'a [Claim],
     bounds: &'a Bounds,
     costs: Costs<F>,
@@ -294,7 +309,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         }
         let mut in_input_order = rows.clone();
         in_input_order.sort_unstable();
-        let prompt = self.template.assemble(self.memories, in_input_order);
+        let prompt = self.template.assemble_behind(self.memories, self.first, in_input_order);
         self.recounts += 1;
         let tokens = self.count(&prompt.text)?;
         Ok(Counted { rows, prompt, tokens })

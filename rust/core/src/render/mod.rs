@@ -5,12 +5,14 @@
 //! * [`Order`] says in which order the memories stand;
 //! * [`Prompt`] is the assembled text;
 //! * [`fit`](fit::fit) evicts and refills until the text as a whole, counted, fits under a ceiling;
+//! * [`epoch`] goes on with the text of the call before, where it can;
 //! * [`MessageFormat`] says what a provider adds around it;
 //! * [`truncate`](truncate::truncate) cuts a text that is too long at the end of a sentence.
 //!
 //! How tokens are counted is the caller's business: everything here takes a closure.
 
 mod assemble;
+pub mod epoch;
 pub mod fit;
 mod guard;
 mod messages;

@@ -1,0 +1,184 @@
+//! Texts that begin alike from call to call, so that a provider's prompt cache can reuse them.
+//!
+//! An *epoch* is a run of texts each of which is the one before, epilogue aside, with more behind it. It
+//! begins with what fits into a share of the ceiling; later calls keep what is held, in its place, and append
+//! what they want and is not there. It ends when it holds too little of what a call wants.
+
+use std::collections::HashSet;
+
+use super::assemble::{Framed, Prompt};
+use super::fit::{Bounds, Claim, Fitted, Hold, fit, fit_behind};
+use super::template::Template;
+use crate::tier::Tier;
+
+/// How an epoch begins and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Share of the ceiling that a new epoch fills, 0.0..=1.0.
+    pub fill: f64,
+    /// Least share of the value that a new epoch would have, 0.0..=1.0.
+    pub rebuild_share: f64,
+}
+
+impl Policy {
+    /// What a new epoch may use of a ceiling.
+    fn aim(&self, ceiling: u64) -> u64 {
+        // A share of a count below 2^53 is one.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let aim = (ceiling as f64 * self.fill) as u64;
+        aim.min(ceiling)
+    }
+}
+
+/// Why a text does not go on with the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// Nothing was held.
+    First,
+    /// A memory that was held is gone or has changed.
+    Changed,
+    /// What has to be in the text does not fit behind what is held.
+    Full,
+    /// What is held is worth too little.
+    Value,
+}
+
+impl Rebuilt {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Changed => "changed",
+            Self::Full => "full",
+            Self::Value => "value",
+        }
+    }
+}
+
+/// A memory that is in the text already.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its frame as it stands in the text.
+    pub framed: Framed,
+    /// Its tokens.
+    pub tokens: u64,
+    /// Its present score, at least 0.
+    pub score: f64,
+    /// Its place among the candidates of this call, if it is one.
+    pub candidate: Option<usize>,
+}
+
+/// The candidates of one call, in the order that decides ties, and what they may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// In their frames.
+    pub memories: &'a [Framed],
+    /// One for each.
+    pub claims: &'a [Claim],
+    /// What each is worth a token, at least 0; the key of a frame only says who goes first.
+    pub scores: &'a [f64],
+    /// The budgets are for what a new epoch takes, the ceiling is for any text.
+    pub bounds: Bounds,
+}
+
+/// The next text.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// All of it.
+    pub text: String,
+    /// Its tokens. Above the ceiling only if the pinned candidates alone are: then it must not be used.
+    pub tokens: u64,
+    /// How many of the held memories it begins with, in their order.
+    pub kept: usize,
+    /// The candidates behind them, in their order.
+    pub appended: Vec<usize>,
+    /// Why the text does not go on with the whole one before; none if it does.
+    pub rebuilt: Option<Rebuilt>,
+}
+
+/// Goes on with what is held, or begins anew.
+///
+/// `is_cut_off`: `held` is only what stands before a memory that is gone or has changed. What is behind it
+/// cannot be reused in any case, so the text goes on there as a new epoch would: with what this call wants.
+///
+/// # Errors
+/// The first error of `count`.
+pub fn next<E>(
+    template: &Template,
+    wanted: &Wanted<'_>,
+    held: &[Held],
+    is_cut_off: bool,
+    policy: &Policy,
+    mut count: impl FnMut(&str) -> Result<u64, E>,
+) -> Result<Step, E> {
+    let Wanted { memories, claims, scores, bounds } = *wanted;
+    let aim = policy.aim(bounds.ceiling);
+    let mut fresh =
+        fit(template, memories, claims, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
+    if fresh.tokens > aim {
+        // Pinned memories need more than the share.
+        fresh = fit(template, memories, claims, &bounds, &mut count)?;
+    }
+    let gap = is_cut_off.then_some(Rebuilt::Changed);
+    if held.is_empty() {
+        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::First)));
+    }
+    let present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
+    let mut missing: Vec<usize> =
+        fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
+    missing.sort_unstable(); // the order that decides ties
+    let ceiling = if is_cut_off { aim } else { bounds.ceiling };
+    let Fitted { prompt, tokens, .. } =
+        append(template, wanted, held, &missing, ceiling, &mut count)?;
+    let Prompt { text, order } = prompt;
+    let appended: Vec<usize> =
+        order[held.len()..].iter().map(|at| missing[at - held.len()]).collect();
+    let is_in = |row: &usize| present.contains(row) || appended.contains(row);
+    let key = |row: usize| memories[row].key.score;
+    let best = fresh.prompt.order.iter().copied().reduce(|best, row| {
+        if key(row) > key(best) || (key(row) >= key(best) && row < best) { row } else { best }
+    });
+    if tokens > bounds.ceiling || !best.is_none_or(|best| is_in(&best)) {
+        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::Full)));
+    }
+    let worth = |row: usize| scores[row] * claims[row].tokens as f64;
+    let of_fresh = sum(fresh.prompt.order.iter().map(|&row| worth(row)));
+    let held_worth = held.iter().map(|held| held.score * held.tokens as f64);
+    let of_text = sum(held_worth.chain(appended.iter().map(|&row| worth(row))));
+    if of_text < policy.rebuild_share * of_fresh {
+        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::Value)));
+    }
+    Ok(Step { text, tokens, kept: held.len(), appended, rebuilt: gap })
+}
+
+fn anew(fresh: Fitted, reason: Rebuilt) -> Step {
+    let Fitted { prompt: Prompt { text, order }, tokens, .. } = fresh;
+    Step { text, tokens, kept: 0, appended: order, rebuilt: Some(reason) }
+}
+
+/// What is held, and behind it as many of the missing as fit.
+fn append<E>(
+    template: &Template,
+    wanted: &Wanted<'_>,
+    held: &[Held],
+    missing: &[usize],
+    ceiling: u64,
+    count: impl FnMut(&str) -> Result<u64, E>,
+) -> Result<Fitted, E> {
+    let kept = held.iter().map(|held| held.framed.clone());
+    let memories: Vec<_> =
+        kept.chain(missing.iter().map(|&row| wanted.memories[row].clone())).collect();
+    let kept = held.iter().map(|held| Claim { tokens: held.tokens, hold: Hold::Pinned });
+    let claims: Vec<_> = kept.chain(missing.iter().map(|&row| wanted.claims[row])).collect();
+    // The missing ones are within the budgets of their tiers; what is held was, when it was appended.
+    let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
+    fit_behind(template, &memories, held.len(), &claims, &bounds, count)
+}
+
+/// The same for the same numbers, in whatever order they come.
+fn sum(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.into_iter().sum()
+}
