@@ -37,9 +37,10 @@ impl Call<'_> {
         &self.rendering.counting
     }
 
-    /// Whether its plan does not simply take the greatest keys.
+    /// Whether its plan does not simply take the greatest keys of each tier.
     pub fn is_chosen(&self) -> bool {
-        self.ranking.as_ref().is_some_and(|ranking| !ranking.options.is_by_key())
+        let by_key = self.ranking.as_ref().is_none_or(|ranking| ranking.options.is_by_key());
+        !by_key || self.limits.spill_over.is_some()
     }
 }
 
