@@ -33,7 +33,8 @@ from memory_budget_allocator.durable_write import write_text
 ROUNDS = 40
 WARM_UP_ROUNDS = 3
 TARGET_MS = 25.0
-TARGET_MEGABYTES = 2.5
+# 2.5 and the two vocabularies: `cat rust/core/data/*.vocabulary | gzip | wc -c` says 1,421,900.
+TARGET_MEGABYTES = 2.5 + 1.42
 
 YAML = "yaml"
 STANDARD = "yaml, standard modules"

@@ -5,6 +5,9 @@ that grows with the complexity of the query; the best memories by relevance, imp
 are packed into it. Start with `MemoryBudgetAllocator`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from memory_budget_allocator._core import (
     Allocation,
     MemoryPool,
@@ -33,45 +36,43 @@ from memory_budget_allocator.errors import (
 )
 from memory_budget_allocator.item_face import MemoryItem
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
-from memory_budget_allocator.options import AllocationOptions
-from memory_budget_allocator.prompt_template import PromptTemplate
-from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
 from memory_budget_allocator.ranking import Ranking
-from memory_budget_allocator.receipts import (
-    AllocationDiff,
-    AllocationReport,
-    DiffEntry,
-    Receipt,
-    ScoreTerm,
-)
-from memory_budget_allocator.results import (
-    AllocationAverages,
-    AllocationLogEntry,
-    AllocationResult,
-    AllocationStatistics,
-    BudgetSummary,
-    ComplexityAnalysis,
-    ComplexityContribution,
-    LoggedMemory,
-    LoggedTierResult,
-    PromotionResult,
-    ReceiptResult,
-    ReceiptTerm,
-    SelectedMemory,
-    TierChange,
-    TierChangeOutcome,
-    TierMove,
-    TierResult,
-    TierStatistics,
-    UnmatchedTierChange,
-)
-from memory_budget_allocator.session import AllocationSession, SessionAllocation
-from memory_budget_allocator.tokens import (
-    count_all_tokens,
-    count_tokens,
-    truncate_to_tokens,
-)
 from memory_budget_allocator.workspace import WorkspaceConfig
+
+if TYPE_CHECKING:
+    from memory_budget_allocator.options import AllocationOptions
+    from memory_budget_allocator.prompt_template import PromptTemplate
+    from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
+    from memory_budget_allocator.receipts import (
+        AllocationDiff,
+        AllocationReport,
+        DiffEntry,
+        Receipt,
+        ScoreTerm,
+    )
+    from memory_budget_allocator.results import (
+        AllocationAverages,
+        AllocationLogEntry,
+        AllocationResult,
+        AllocationStatistics,
+        BudgetSummary,
+        ComplexityAnalysis,
+        ComplexityContribution,
+        LoggedMemory,
+        LoggedTierResult,
+        PromotionResult,
+        ReceiptResult,
+        ReceiptTerm,
+        SelectedMemory,
+        TierChange,
+        TierChangeOutcome,
+        TierMove,
+        TierResult,
+        TierStatistics,
+        UnmatchedTierChange,
+    )
+    from memory_budget_allocator.session import AllocationSession, SessionAllocation
+    from memory_budget_allocator.tokens import count_all_tokens, count_tokens, truncate_to_tokens
 
 __all__ = [
     "Allocation",
@@ -137,3 +138,51 @@ __all__ = [
     "count_tokens",
     "truncate_to_tokens",
 ]
+
+# What an allocation does not need is imported when somebody asks for it: a third of the time that
+# importing this package takes.
+_MODULES_OF_NAMES = {
+    "options": ("AllocationOptions"),
+    "prompt_template": ("PromptTemplate"),
+    "protocols": ("ArrowArrayExport", "ArrowStreamExport", "Columns", "MemoryLike"),
+    "receipts": ("AllocationDiff", "AllocationReport", "DiffEntry", "Receipt", "ScoreTerm"),
+    "results": (
+        "AllocationAverages",
+        "AllocationLogEntry",
+        "AllocationResult",
+        "AllocationStatistics",
+        "BudgetSummary",
+        "ComplexityAnalysis",
+        "ComplexityContribution",
+        "LoggedMemory",
+        "LoggedTierResult",
+        "PromotionResult",
+        "ReceiptResult",
+        "ReceiptTerm",
+        "SelectedMemory",
+        "TierChange",
+        "TierChangeOutcome",
+        "TierMove",
+        "TierResult",
+        "TierStatistics",
+        "UnmatchedTierChange",
+    ),
+    "session": ("AllocationSession", "SessionAllocation"),
+    "tokens": ("count_all_tokens", "count_tokens", "truncate_to_tokens"),
+}
+_MODULES = {name: module for module, names in _MODULES_OF_NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """The public name of a module that is not imported yet."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value  # the next time it is simply there
+    return value
+
+
+def __dir__() -> list[str]:
+    """All names, imported or not."""
+    return sorted({*globals(), *__all__})

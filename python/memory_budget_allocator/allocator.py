@@ -19,7 +19,6 @@ from memory_budget_allocator.arguments import (
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.errors import ArgumentValueError
 from memory_budget_allocator.levels import MemoryTier
-from memory_budget_allocator.session import AllocationSession
 from memory_budget_allocator.tier_changes import apply_tier_changes
 from memory_budget_allocator.wording import one_line, shown
 
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
         PromotionResult,
         TierChangeOutcome,
     )
+    from memory_budget_allocator.session import AllocationSession
     from memory_budget_allocator.workspace import WorkspaceConfig
 
 __all__ = ["MemoryBudgetAllocator"]
@@ -278,9 +278,9 @@ class MemoryBudgetAllocator:
             context: signals for the complexity, see `estimate_query_complexity`.
             project_id: a project of the workspace with a configuration of its own, if registered.
             current_time: the time of the call; None for now. Naive means UTC.
-            options: ``tokenizer``, ``max_prompt_tokens``, ``reserves``, ``template``, ``ranking``, ``receipts``,
-                ``dry_run``; for pools ``relevance``, ``relevance_version``, ``missing_relevance``,
-                ``user_id``, ``tiers``. `AllocationOptions` says what each does.
+            options: ``tokenizer``, ``max_prompt_tokens``, ``reserves``, ``template``, ``ranking``,
+                ``receipts``, ``dry_run``; for pools ``relevance``, ``relevance_version``,
+                ``missing_relevance``, ``user_id``, ``tiers``. `AllocationOptions` says what each does.
 
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
@@ -430,6 +430,8 @@ class MemoryBudgetAllocator:
         Raises:
             ArgumentTypeError, ArgumentValueError: ``fill`` or ``rebuild_share`` is no share.
         """
+        from memory_budget_allocator.session import AllocationSession
+
         return AllocationSession(
             self._allocate, options, workspace_id=workspace_id, fill=fill, rebuild_share=rebuild_share
         )

@@ -138,8 +138,8 @@ class AllocationSession:
         Raises:
             SessionBusyError: another call is under way.
             ArgumentTypeError: ``max_prompt_tokens`` or ``template`` was given, which are the session's.
-            ArgumentValueError: there is no ceiling, columns have no text, or ``receipts`` were asked for, which
-                cannot tell of what is held.
+            ArgumentValueError: there is no ceiling, columns have no text, or ``receipts`` were asked for,
+                which cannot tell of what is held.
             PinnedOverflowError: the pinned memories do not fit.
             What `MemoryBudgetAllocator.allocate` raises. In every case nothing has changed, and the next
             call goes on with the last that succeeded.
