@@ -418,3 +418,11 @@ def test_receipts_count_as_the_call_does() -> None:
     ]
     assert rows[0] == rows[1]
     assert [row["token_count"] for row in rows[0]] == [5, 9, 13, 17]
+
+
+def test_the_dict_of_a_call_that_asks_for_receipts_has_them() -> None:
+    items = [item(0, "rag", 0.9, 5)]
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    with_receipts = allocator.allocate_memory_budget("q", items, current_time=NOW, receipts=True)
+    assert [receipt["reason"] for receipt in with_receipts["receipts"]] == ["selected"]
+    assert "receipts" not in allocator.allocate_memory_budget("q", items, current_time=NOW)

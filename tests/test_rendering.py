@@ -475,3 +475,17 @@ def test_a_template_is_a_value() -> None:
         assert hash(same) == hash(template)
     with pytest.raises(dataclasses.FrozenInstanceError):
         template.item = "{text}"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini"])
+def test_no_message_where_its_framing_alone_is_above_the_ceiling(name: Any) -> None:
+    """Also if a counter says that the text has no tokens at all."""
+    memory = MemoryItem("a", "   ", MemoryTier.WORKING, NOW)
+    bare = PromptTemplate(prologue="", item="{text}", epilogue="")
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    allocation = allocator.allocate(
+        "q", [memory], tokenizer=lambda text: len(text.split()), template=bare, max_prompt_tokens=3
+    )
+    assert allocation.render() == "   "
+    assert allocation.to_messages(name) == []
+    assert allocation.message_tokens(name) == 0

@@ -285,14 +285,15 @@ class MemoryBudgetAllocator:
         Written to all memories of a list: ``freshness_score``, ``combined_score`` and, where it was 0,
         ``token_count``. To the selected ones also ``access_count`` + 1 and ``last_accessed``; of a pool
         nothing but that. Nothing is written to columns; the result shows what it would show of items
-        with the same values. With ``dry_run=True`` nothing is written, noted or logged at all.
+        with the same values. With ``dry_run=True`` nothing is written or noted, and nothing but warnings
+        is logged.
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument, or a column as a whole, cannot be used.
             ItemTypeError, ItemValueError: a memory cannot be used; the message names it, or its
                 column and row.
             ConfigurationError: the configuration cannot be used.
-            PinnedOverflowError: the pinned memories of a tier exceed its budget.
+            PinnedOverflowError: the pinned memories of a tier exceed its budget, or all of them the ceiling.
             In every case nothing has changed.
         """
         return self._allocate(
@@ -348,8 +349,9 @@ class MemoryBudgetAllocator:
     ) -> Allocation:
         """What `allocate` would give with another budget, workspace, time or option; nothing else happens.
 
-        A dry run, whatever ``options`` say: no memory is written, no access is counted, and neither
-        statistics nor history nor log know of it. `Allocation.diff` compares the result with another.
+        A dry run, whatever ``options`` say: no memory is written, no access is counted, neither statistics
+        nor history know of it, and nothing but warnings is logged. `Allocation.diff` compares the result
+        with another.
 
         Args:
             query, available_memories, context, project_id, current_time, options: as `allocate`.
@@ -394,7 +396,7 @@ class MemoryBudgetAllocator:
         current_time: datetime | None = None,
         **options: Unpack[AllocationOptions],
     ) -> AllocationResult:
-        """As `allocate`, as a plain JSON-serialisable dict."""
+        """As `allocate`, as a plain JSON-serialisable dict; with receipts if ``receipts=True``."""
         return self.allocate(
             query,
             available_memories,
@@ -403,7 +405,7 @@ class MemoryBudgetAllocator:
             project_id=project_id,
             current_time=current_time,
             **options,
-        ).to_dict()
+        ).to_dict(receipts=options.get("receipts") is True)
 
     def session(
         self,
@@ -428,7 +430,8 @@ class MemoryBudgetAllocator:
                 here or in the workspace. The order of a ``template`` holds within what one call appends.
 
         Raises:
-            ArgumentTypeError, ArgumentValueError: ``fill`` or ``rebuild_share`` is no share.
+            ArgumentTypeError, ArgumentValueError: ``fill`` or ``rebuild_share`` is no share. Everything
+                else is checked by the first `AllocationSession.allocate`.
         """
         from memory_budget_allocator.session import AllocationSession
 

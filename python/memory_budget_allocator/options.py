@@ -26,9 +26,6 @@ class AllocationOptions(TypedDict, total=False):
     The first five are for a `MemoryPool` or a snapshot of one alone: other memories carry their own fields.
     """
 
-    tokenizer: Tokenizer | None
-    """How the tokens of memories without a count are counted, in place of the workspace's `tokenizer`: what
-    `count_tokens` accepts."""
     relevance: Mapping[str, float] | Buffer | None
     """One float32 or float64 a row of the pool (a NumPy array, an `array.array`, any contiguous
     buffer), which nobody may change during the call; or a mapping from ids to numbers; None for what is
@@ -42,6 +39,9 @@ class AllocationOptions(TypedDict, total=False):
     """Only memories of that user."""
     tiers: Iterable[MemoryTier | str] | None
     """Only memories of these tiers."""
+    tokenizer: Tokenizer | None
+    """How the tokens of memories without a count are counted, in place of the workspace's `tokenizer`: what
+    `count_tokens` accepts."""
     max_prompt_tokens: int | None
     """Tokens of the whole prompt, reserves included, 0 to 2**53 - 1; left out, what the workspace says. The
     tier budgets are scaled down to what the reserves leave of it, and so is the selection: the text that
@@ -60,4 +60,4 @@ class AllocationOptions(TypedDict, total=False):
     pool or of columns, and under a ceiling all texts. False (the default) keeps what there is anyway."""
     dry_run: bool | None
     """True gives the result that the call would have, and nothing else: no memory is written, no access is
-    counted, and neither statistics nor history nor log know of it."""
+    counted, neither statistics nor history know of it, and nothing but warnings is logged."""

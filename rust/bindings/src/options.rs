@@ -33,8 +33,6 @@ macro_rules! options {
 }
 
 options! {
-    /// How the tokens of memories without a count are counted.
-    tokenizer,
     /// One number a row of a pool, or a mapping from ids.
     relevance,
     /// The version of the pool that the relevance was made for.
@@ -45,6 +43,8 @@ options! {
     user_id,
     /// Only memories of these tiers.
     tiers,
+    /// How the tokens of memories without a count are counted.
+    tokenizer,
     /// Tokens of the whole prompt.
     max_prompt_tokens,
     /// What of it is spoken for.

@@ -237,10 +237,13 @@ impl Rendering {
         record: &Record,
         texts: &[Py<PyString>],
     ) -> PyResult<String> {
+        let ceiling = self.ceiling.map(|ceiling| ceiling.saturating_sub(framing));
+        // Not even the framing fits: then nothing does, whatever a counter says of it.
+        let is_too_narrow = self.ceiling.is_some_and(|ceiling| ceiling < framing);
         if template.is_none()
+            && !is_too_narrow
             && let Some(continued) = &self.continued
-            && let Some(text) =
-                continued.text(py, self.ceiling.unwrap_or(0).saturating_sub(framing))
+            && let Some(text) = continued.text(py, ceiling.unwrap_or(0))
         {
             return Ok(text);
         }
@@ -251,13 +254,13 @@ impl Rendering {
             frame(template, selected, entry, text.bind(py))
         };
         let framed = shown.map(frame).collect::<PyResult<Vec<_>>>()?;
-        let Some(ceiling) = self.ceiling else {
+        let Some(ceiling) = ceiling else {
             return Ok(template.assemble(&framed, (0..framed.len()).collect()).text);
         };
-        let ceiling = ceiling.saturating_sub(framing);
         let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
         let claims = claims(&record.plan.selected, &record.plan, false);
-        Ok(self.fit(py, template, &framed, &claims, &bounds)?.text)
+        let text = self.fit(py, template, &framed, &claims, &bounds)?.text;
+        Ok(if is_too_narrow { String::new() } else { text })
     }
 
     /// Tokens of a text that [`Rendering::render`] gave.

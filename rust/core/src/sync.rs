@@ -13,11 +13,15 @@ pub(crate) use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 pub(crate) use modelled::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Mutex, MutexGuard};
 #[cfg(any(loom, shuttle, sanitized))]
 pub(crate) use once::OnceLock;
+#[cfg(sanitized)]
+pub(crate) use seen::Mutex;
+#[cfg(not(any(loom, shuttle, sanitized)))]
+pub(crate) use std::sync::Mutex;
 #[cfg(not(any(loom, shuttle, sanitized)))]
 pub(crate) use std::sync::OnceLock;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    MutexGuard,
     atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64},
 };
 
@@ -356,18 +360,45 @@ mod modelled {
     }
 }
 
+/// std's lock for ThreadSanitizer: taken by trying, because waiting for it was compiled with std, where the
+/// sanitizer does not see that it orders.
+#[cfg(sanitized)]
+mod seen {
+    use std::sync::{LockResult, MutexGuard, TryLockError};
+
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
+            loop {
+                match self.0.try_lock() {
+                    Ok(guard) => return Ok(guard),
+                    Err(TryLockError::Poisoned(error)) => return Err(error),
+                    Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                }
+            }
+        }
+    }
+}
+
 /// A `OnceLock` whose ordering a checker sees: loom and shuttle know nothing of std's, and
 /// ThreadSanitizer nothing of what was compiled with std.
 #[cfg(any(loom, shuttle, sanitized))]
 mod once {
     use std::sync;
 
+    #[cfg(sanitized)]
+    use super::seen::Mutex;
     #[cfg(loom)]
     use loom::sync::{Mutex, atomic::AtomicBool};
     #[cfg(shuttle)]
     use shuttle::sync::{Mutex, atomic::AtomicBool};
     #[cfg(sanitized)]
-    use std::sync::{Mutex, atomic::AtomicBool};
+    use std::sync::atomic::AtomicBool;
 
     use super::{Acquire, Release};
 
@@ -395,7 +426,7 @@ mod once {
                 return value;
             }
             let _turn = self.turn.lock().expect("no maker panics");
-            // Asked again, though the lock orders, too: its waiting is hidden in std.
+            // Another one may have been quicker.
             if let Some(value) = self.get() {
                 return value;
             }
