@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +21,9 @@ from memory_budget_allocator import (
     TierAllocation,
     WorkspaceConfig,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 5, 6, tzinfo=UTC)
 
@@ -134,3 +139,21 @@ def test_notebooks_see_escaped_texts() -> None:
     checker.feed(allocation._repr_html_())
     assert checker.tags <= {"p", "br", "b", "table", "thead", "tbody", "tr", "th", "td", "div"}
     assert checker.texts.count(script) == 4
+
+
+def test_notebooks_see_one_memory_and_several() -> None:
+    allocator = MemoryBudgetAllocator()
+    one = item("m1", "rag", 0.5, 1)
+    assert ": 1 memory, 1 token</p>" in allocator.allocate("q", [one])._repr_html_()
+    two = [item("m1", "rag", 0.5, 1), item("m2", "rag", 0.5, 1000)]
+    assert ": 2 memories, 1,001 tokens</p>" in allocator.allocate("q", two)._repr_html_()
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_allocators_and_sessions_are_not_pickled_or_copied(duplicate: Callable[[object], object]) -> None:
+    allocator = MemoryBudgetAllocator()
+    with pytest.raises(TypeError, match=r"^a MemoryBudgetAllocator cannot be pickled or copied: .*journal"):
+        duplicate(allocator)
+    with pytest.raises(TypeError, match=r"^an AllocationSession cannot be pickled or copied: .*lock"):
+        duplicate(allocator.session(max_prompt_tokens=100))
+    assert pickle.loads(pickle.dumps(dict(allocator.workspace_configs))) == allocator.workspace_configs

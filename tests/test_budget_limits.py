@@ -23,7 +23,9 @@ from memory_budget_allocator import (
     WorkspaceConfig,
     context_window,
 )
+from memory_budget_allocator.context_windows import CONTEXT_WINDOWS
 from memory_budget_allocator.errors import ConfigurationTypeError
+from memory_budget_allocator.token_models import MODELS, vocabulary_of_model
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
 if TYPE_CHECKING:
@@ -385,7 +387,24 @@ def test_files_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
     assert "line 2" in str(caught.value)
 
 
+def test_every_model_whose_tokens_are_counted_has_a_window() -> None:
+    without = {
+        *("davinci-002", "babbage-002"),  # their pages give the length of the completion alone
+        "gpt-35-turbo",  # Azure's name, whose window goes with the deployed version
+        *("text-embedding-ada-002", "text-embedding-3-small", "text-embedding-3-large"),  # take no prompt
+    }
+    for model in MODELS:
+        listed = any(name == model or name.startswith(f"{model}-") for name in CONTEXT_WINDOWS)
+        assert listed != (model in without), model
+    for name in CONTEXT_WINDOWS:
+        if name.startswith(("gpt", "chatgpt", "o1", "o3", "o4")):
+            assert vocabulary_of_model(name) is not None, name
+
+
 def test_context_windows() -> None:
+    assert context_window("gpt-5") == context_window("gpt-5-mini-2025-08-07") == 400_000
+    assert context_window("gpt-oss-20b") == 131_072
+    assert context_window("chatgpt-4o-latest") == context_window("gpt-4.5-preview-2025-02-27") == 128_000
     assert context_window("gpt-4o") == context_window("GPT-4o-2024-08-06") == 128_000
     assert context_window("claude-3-5-sonnet-latest") == 200_000
     with pytest.raises(ArgumentValueError, match=r"'gpt-4oo' is not listed .*'gpt-4o'"):

@@ -253,6 +253,51 @@ def test_limits_of_one_run(run: Run, tmp_path: Path) -> None:
     assert "pinned memories of the working tier need 300 tokens, its budget is 30" in err
 
 
+def test_another_ranking_for_one_run(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "memories.jsonl"
+    fields = [
+        ("large", 1000, 0.9),
+        ("small", 40, 0.8),
+        ("again", 60, 0.7),
+        ("other", 30, 0.1),
+        ("huge", 5000, 0.2),
+    ]
+    records = [
+        {"memory_id": name, "text": name, "tier": "rag", "token_count": tokens, "relevance_score": relevance}
+        for name, tokens, relevance in fields
+    ]
+    records[2]["text"] = "Small!"
+    path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    command = ["allocate", str(path), "--query", "How do I use FastAPI?", "--now", NOW]
+    items = [MemoryItem(**record | {"timestamp": None}) for record in records]
+    for ranking in ("weighted", "evidence"):
+        code, out, err = run(*command, "--json", "--ranking", ranking)
+        assert (code, err) == (0, "")
+        allocation = MemoryBudgetAllocator().allocate(
+            "How do I use FastAPI?", items, current_time=WHEN, ranking=ranking
+        )
+        selected = json.loads(out)["tiers"]["rag"]["selected_memories"]
+        assert [each["memory_id"] for each in selected] == [
+            each["memory_id"] for each in allocation.to_dict()["tiers"]["rag"]["selected_memories"]
+        ]
+        code, out, err = run(*command, "--ranking", ranking)
+        assert (code, err) == (0, "")
+        shown = re.findall(r"^  (\w+) +[01]\.\d+ = ", out, re.MULTILINE)
+        assert shown == [items[position].memory_id for position in allocation.selected_positions]
+        assert ("Ranking     evidence" in out.splitlines()) == (ranking == "evidence")
+        assert ("SCORE is the documented score" in out) == (ranking == "evidence")
+    assert re.search(r"^  again +0\.\d+  passed over by the ranking$", out, re.MULTILINE)
+    assert re.search(r"^  huge +0\.\d+  does not fit: needs 5000, 978 left of 2048$", out, re.MULTILINE)
+    code, out, _ = run(*command, "--ranking", "evidence", "--spill-over")
+    assert re.search(r"^  again +0\.\d+  passed over by the ranking, or above the cap", out, re.MULTILINE)
+    code, out, err = run(*command, "--ranking", "evidence", "--explain", "small")
+    assert (code, out) == (1, "")
+    assert "ranking" in err
+    code, out, err = run(*command, "--ranking", "best")
+    assert (code, out) == (2, "")
+    assert "--ranking: invalid choice: 'best'" in err
+
+
 def test_clamped_and_enormous_scores(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     scores = {"above": 5.0, "below": -5.0, "huge": 1e300}

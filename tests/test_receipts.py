@@ -265,6 +265,8 @@ def test_several_of_one_id_and_none() -> None:
         allocation.explain("m3")
     with pytest.raises(UnknownMemoryError, match="none of the 3 ids is near it"):
         allocation.explain("something else entirely")
+    with pytest.raises(UnknownMemoryError, match="no candidate has the id 'x'; the only id is 'm1'"):
+        MemoryBudgetAllocator().allocate("q", [same]).explain("x")
     with pytest.raises(UnknownMemoryError, match="there is none"):
         MemoryBudgetAllocator().allocate("q", []).explain("m")
     with pytest.raises(ArgumentTypeError, match="memory_id must be a str"):

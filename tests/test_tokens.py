@@ -7,6 +7,7 @@ import json
 import pickle
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,6 +56,12 @@ def test_the_bound_holds_for_any_text(text: str) -> None:
 @given(st.lists(st.text()), st.sampled_from(COUNTERS))
 def test_a_batch_counts_as_its_texts_do(texts: list[str], name: str) -> None:
     assert count_all_tokens(texts, name) == [count_tokens(text, name) for text in texts]
+
+
+@pytest.mark.parametrize("text", ["abc", "", b"abc"])
+def test_a_single_text_is_no_batch(text: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"^count_all_tokens takes an iterable of texts, got b?'"):
+        count_all_tokens(text)
 
 
 surrogates = st.text(st.characters(min_codepoint=0xD700, max_codepoint=0xE010))

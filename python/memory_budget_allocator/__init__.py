@@ -5,8 +5,8 @@ that grows with the complexity of the query; the best memories by relevance, imp
 are packed into it. Start with `MemoryBudgetAllocator`.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import importlib
+import typing
 
 from memory_budget_allocator._core import (
     Allocation,
@@ -39,7 +39,7 @@ from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.workspace import WorkspaceConfig
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from memory_budget_allocator.options import AllocationOptions
     from memory_budget_allocator.prompt_template import PromptTemplate
     from memory_budget_allocator.protocols import ArrowArrayExport, ArrowStreamExport, Columns, MemoryLike
@@ -142,8 +142,8 @@ __all__ = [
 # What an allocation does not need is imported when somebody asks for it: a third of the time that
 # importing this package takes.
 _MODULES_OF_NAMES = {
-    "options": ("AllocationOptions"),
-    "prompt_template": ("PromptTemplate"),
+    "options": ("AllocationOptions",),
+    "prompt_template": ("PromptTemplate",),
     "protocols": ("ArrowArrayExport", "ArrowStreamExport", "Columns", "MemoryLike"),
     "receipts": ("AllocationDiff", "AllocationReport", "DiffEntry", "Receipt", "ScoreTerm"),
     "results": (
@@ -178,7 +178,7 @@ def __getattr__(name: str) -> object:
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    value: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value  # the next time it is simply there
     return value
 

@@ -6,7 +6,7 @@ import logging
 import time
 from copy import copy
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.arguments import (
@@ -141,6 +141,12 @@ class MemoryBudgetAllocator:
             for project_id, config in projects.items():
                 allocator.project_configs[workspace_id, project_id] = config
         return allocator
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a MemoryBudgetAllocator cannot be pickled or copied: it holds a journal and locks; "
+            "pickle its configurations and make another one from them"
+        )
 
     def __repr__(self) -> str:
         return (

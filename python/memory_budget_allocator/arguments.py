@@ -13,7 +13,7 @@ from memory_budget_allocator.errors import (
     ArgumentValueError,
     ConfigurationTypeError,
 )
-from memory_budget_allocator.wording import one_line, shown
+from memory_budget_allocator.wording import one_line, shown, shown_with_type
 from memory_budget_allocator.workspace import WorkspaceConfig, concerns
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def check_history_limit(limit: object) -> int:
 def require_text(name: str, value: object) -> None:
     """Refuse anything but a str."""
     if not isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be a str, got {shown(value)}")
+        raise ArgumentTypeError(f"{name} must be a str, got {shown_with_type(value)}")
 
 
 def check_config(config: object, argument: str) -> None:

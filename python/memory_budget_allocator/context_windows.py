@@ -23,9 +23,20 @@ CONTEXT_WINDOWS: dict[str, int] = {
     "gpt-4-turbo": 128_000,
     "gpt-4o": 128_000,
     "gpt-4o-mini": 128_000,
+    "chatgpt-4o": 128_000,
     "gpt-4.1": 1_047_576,
     "gpt-4.1-mini": 1_047_576,
     "gpt-4.1-nano": 1_047_576,
+    "gpt-4.5": 128_000,
+    "gpt-4.5-preview": 128_000,
+    "gpt-5": 400_000,
+    "gpt-5-mini": 400_000,
+    "gpt-5-nano": 400_000,
+    "gpt-5.1": 400_000,
+    "gpt-5.2": 400_000,
+    "gpt-5.4": 1_050_000,
+    "gpt-oss-20b": 131_072,
+    "gpt-oss-120b": 131_072,
     "o1": 200_000,
     "o3": 200_000,
     "o3-mini": 200_000,
@@ -54,7 +65,8 @@ _RELEASE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
 def context_window(model: str) -> int:
     """Tokens that a model takes, prompt and completion together, as of `CONTEXT_WINDOWS_AS_OF`.
 
-    A release at the end of the name ("-2024-08-06", "-20241022", "-latest") may be there or not.
+    A release at the end of the name ("-2024-08-06", "-20241022", "-latest") may be there or not. A prompt
+    alone may have to be shorter: of its 400,000 tokens gpt-5 keeps 128,000 for the completion.
 
     Raises:
         ArgumentTypeError: `model` is no str.

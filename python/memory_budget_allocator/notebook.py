@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from memory_budget_allocator.wording import one_line
+from memory_budget_allocator.wording import counted, one_line
 
 if TYPE_CHECKING:
     from memory_budget_allocator._core import Allocation
@@ -43,8 +43,9 @@ def allocation_as_html(allocation: Allocation) -> str:
     ]
     return (
         f"<p>{_text(result['query'])}<br><b>{result['complexity']}</b>, workspace "
-        f"<b>{_text(result['workspace_id'])}</b>: {result['total_memories_selected']:,} memories, "
-        f"{result['total_tokens_allocated']:,} tokens</p>"
+        f"<b>{_text(result['workspace_id'])}</b>: "
+        f"{counted(result['total_memories_selected'], 'memory', 'memories')}, "
+        f"{counted(result['total_tokens_allocated'], 'token', 'tokens')}</p>"
         + _table(("tier", "tokens", "used", "memories"), tiers)
         + _table(("tier", "memory", "score", "tokens", "text"), memories)
     )

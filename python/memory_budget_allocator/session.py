@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError, SessionBusyError
@@ -181,6 +181,12 @@ class AllocationSession:
             self._epoch = _core.Epoch(self._fill, self._rebuild_share)
         finally:
             self._busy.release()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an AllocationSession cannot be pickled or copied: it holds a lock and its allocator's journal; "
+            "pickle the configurations and start another session"
+        )
 
     def __repr__(self) -> str:
         return f"<AllocationSession fill={self._fill} rebuild_share={self._rebuild_share}>"

@@ -14,7 +14,7 @@ from memory_budget_allocator.errors import (
     ItemValueError,
 )
 from memory_budget_allocator.levels import MemoryTier
-from memory_budget_allocator.wording import shown
+from memory_budget_allocator.wording import shown, shown_with_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +123,9 @@ def _identity(item: MemoryLike, position: int) -> tuple[str, MemoryTier]:
         message = f"memory at position {position}: reading it failed: {type(error).__name__}: {error}"
         raise ItemValueError(message) from error
     if not isinstance(memory_id, str):
-        raise ItemTypeError(f"memory at position {position}: memory_id must be a str, got {shown(memory_id)}")
+        raise ItemTypeError(
+            f"memory at position {position}: memory_id must be a str, got {shown_with_type(memory_id)}"
+        )
     return memory_id, _tier(tier, f"memory {shown(memory_id)}: tier", ItemTypeError, ItemValueError)
 
 
@@ -163,7 +165,7 @@ def _change(entry: object, place: str) -> tuple[str, MemoryTier, MemoryTier]:
         raise ArgumentValueError(f"{place} has no {missing[0]}")
     memory_id = fields["memory_id"]
     if not isinstance(memory_id, str):
-        raise ArgumentTypeError(f"{place}: memory_id must be a str, got {shown(memory_id)}")
+        raise ArgumentTypeError(f"{place}: memory_id must be a str, got {shown_with_type(memory_id)}")
     current, target = (
         _tier(fields[key], f"{place}: {key}", ArgumentTypeError, ArgumentValueError)
         for key in ("current_tier", "target_tier")

@@ -21,7 +21,7 @@ from memory_budget_allocator.errors import (
     MissingExtraError,
 )
 from memory_budget_allocator.token_models import MODELS, vocabulary_of_model
-from memory_budget_allocator.wording import shown
+from memory_budget_allocator.wording import shown, shown_with_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,12 +85,18 @@ def count_all_tokens(texts: Iterable[str], tokenizer: Tokenizer = "o200k_base") 
     """The tokens of each text, in order.
 
     Large batches are counted on several threads, and other threads of the program go on meanwhile.
-    Arguments and errors are those of `count_tokens`.
+    Arguments and errors are those of `count_tokens`; a single text in place of several is an
+    ArgumentTypeError.
     """
-    listed = [texts] if isinstance(texts, str) else list(texts)
+    if isinstance(texts, (str, bytes)):
+        raise ArgumentTypeError(
+            f"count_all_tokens takes an iterable of texts, got {shown_with_type(texts)}; "
+            "count_tokens counts a single one"
+        )
+    listed = list(texts)
     for text in listed:
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ArgumentTypeError(f"a text to count must be a str, got {shown(text)}")
+            raise ArgumentTypeError(f"a text to count must be a str, got {shown_with_type(text)}")
     return find_counter(tokenizer).count_all(listed)
 
 
@@ -104,7 +110,7 @@ def truncate_to_tokens(text: str, limit: int, tokenizer: Tokenizer = "o200k_base
             count less.
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentTypeError(f"a text to truncate must be a str, got {shown(text)}")
+        raise ArgumentTypeError(f"a text to truncate must be a str, got {shown_with_type(text)}")
     return find_counter(tokenizer).truncate(text, limit)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["near_ones", "nearest_known", "one_line", "shown"]
+__all__ = ["counted", "near_ones", "nearest_known", "one_line", "shown", "shown_with_type"]
 
 _shortener = reprlib.Repr()
 _shortener.maxstring = _shortener.maxother = _shortener.maxlong = 80
@@ -21,6 +21,20 @@ def shown(value: object) -> str:
     except ValueError:  # Python refuses to print whole numbers of thousands of digits
         return f"a {type(value).__name__} of very many digits"
     return one_line(text)
+
+
+def shown_with_type(value: object) -> str:
+    """A short form of any value with its type behind it; None speaks for itself."""
+    return "None" if value is None else f"{shown(value)} ({one_line(type(value).__name__)})"
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """A number with the noun that goes with it.
+
+    >>> counted(1, "memory", "memories"), counted(1200, "memory", "memories")
+    ('1 memory', '1,200 memories')
+    """
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def one_line(text: str) -> str:
@@ -55,4 +69,8 @@ def near_ones(wanted: str, known: list[str]) -> str:
     near = difflib.get_close_matches(wanted[:100], names, n=3, cutoff=0.5)
     if near:
         return f"near ones are {', '.join(shown(names[each]) for each in near)}"
-    return f"none of the {len(known)} ids is near it" if known else "there is none"
+    if not known:
+        return "there is none"
+    if len(known) == 1:
+        return f"the only id is {shown(known[0])}"
+    return f"none of the {len(known)} ids is near it"

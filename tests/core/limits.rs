@@ -127,6 +127,12 @@ fn straightforward(rows: &[Row], bounds: &Bounds, limits: &Limits) -> Option<[Ve
     Some(taken)
 }
 
+fn taken_by_tier(plan: &Plan) -> [Vec<u32>; 4] {
+    plan.tiers
+        .each_ref()
+        .map(|tier| plan.selected[tier.range.clone()].iter().map(|it| it.index).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -157,10 +163,7 @@ proptest! {
             }
             Err(other) => return Err(TestCaseError::fail(other.to_string())),
         };
-        let taken = plan.tiers.each_ref().map(|tier| {
-            plan.selected[tier.range.clone()].iter().map(|it| it.index).collect::<Vec<_>>()
-        });
-        prop_assert_eq!(Some(&taken), expected.as_ref());
+        prop_assert_eq!(Some(taken_by_tier(&plan)), expected);
         // The ceiling, and what tiers report.
         let reported: u64 = plan.tiers.iter().map(|tier| tier.budget).sum();
         prop_assert_eq!(reported, bounds.budgets.iter().sum::<u64>());
@@ -264,6 +267,46 @@ proptest! {
 }
 
 #[test]
+fn spill_over_by_tier_passes_many_candidates_below_the_minimum() {
+    let tiers = "PPRRRRRPPPPPPWWPPPWWWPPWRPPPPPPPWPPPPP".bytes();
+    let tokens = [
+        75, 42, 30, 57, 57, 363, 78, 36, 53, 71, 23, 63, 22, 77, 76, 60, 64, 50, 162, 68, 15, 73,
+        48, 19, 70, 13, 64, 22, 17, 59, 19, 71, 6, 65, 30, 61, 36, 60,
+    ];
+    // Of the rag tier; the others have none.
+    let mut scores = [
+        0.731_770_067_950_824_4,
+        0.885_162_078_535_65,
+        1.0,
+        1.0,
+        0.820_930_183_248_986_3,
+        0.681_409_171_340_725_4,
+    ]
+    .into_iter();
+    let rows: Vec<Row> = tiers
+        .zip(tokens)
+        .map(|(tier, tokens)| match tier {
+            b'R' => (Tier::Rag, scores.next().unwrap(), tokens, false),
+            b'W' => (Tier::Working, 0.0, tokens, false),
+            _ => (Tier::Project, 0.0, tokens, false),
+        })
+        .collect();
+    let settings = Settings {
+        max_total_tokens: 1036,
+        weights: Weights { relevance: 1.0, importance: 0.0, freshness: 0.0 },
+        ..Settings::default()
+    };
+    let limits = Limits {
+        spill_over: Some(SpillOver::ByTier),
+        minimum_score: 0.646_420_118_812_617_7,
+        ..Limits::NONE
+    };
+    let bounds = tier_budgets_within(&settings, Level::Simple, &limits).unwrap();
+    let plan = allocate(&rows, &settings, &limits, Level::Simple).unwrap();
+    assert_eq!(Some(taken_by_tier(&plan)), straightforward(&rows, &bounds, &limits));
+}
+
+#[test]
 fn many_candidates_are_shared_out_as_few_are() {
     // Beyond what is looked at in one block, with enough misfits to be thrown out in between.
     let rows: Vec<Row> = (0u64..20_000)
@@ -287,11 +330,8 @@ fn many_candidates_are_shared_out_as_few_are() {
         };
         let bounds = tier_budgets_within(&settings, Level::Medium, &limits).unwrap();
         let plan = allocate(&rows, &settings, &limits, Level::Medium).unwrap();
-        let taken = plan.tiers.each_ref().map(|tier| {
-            plan.selected[tier.range.clone()].iter().map(|it| it.index).collect::<Vec<_>>()
-        });
         // The rag tier has no candidates: its 5,000 tokens go to the others.
         assert!(plan.total_tokens() > 19_900);
-        assert_eq!(Some(taken), straightforward(&rows, &bounds, &limits));
+        assert_eq!(Some(taken_by_tier(&plan)), straightforward(&rows, &bounds, &limits));
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::render::fit::{Bounds, Claim, Fitted, Hold, fit, most_recounts};
 use memory_budget_core::render::truncate::{Cut, MARK, truncate, truncate_within};
-use memory_budget_core::render::{Framed, Memory, Order, Source, Template, TemplateError};
+use memory_budget_core::render::{Framed, Memory, Order, Prompt, Source, Template, TemplateError};
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::counter::TokenCounter;
 use memory_budget_core::tokens::upper_bound::UpperBound;
@@ -201,22 +201,22 @@ fn without_pins(rows: &mut [Row]) {
     rows.iter_mut().filter(|row| row.hold == Hold::Pinned).for_each(|row| row.hold = Hold::Free);
 }
 
+/// The prompt, and the same frames around something that is part of no template.
+fn with_and_without_texts(template: &Template, rows: &[Row]) -> (Prompt, Prompt) {
+    let harmless = |row: &Row| Row { id: "▒".into(), text: "▒".into(), ..row.clone() };
+    let harmless: Vec<_> = rows.iter().map(harmless).collect();
+    let assembled =
+        |rows: &[Row]| template.assemble(&framed(template, rows), (0..rows.len()).collect());
+    (assembled(rows), assembled(&harmless))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn memories_spell_no_part_of_the_frame(template in template(), rows in vec(row(), 1..7)) {
+        let (prompt, frames) = with_and_without_texts(&template, &rows);
         let guards = template.guards();
-        let every = || (0..rows.len()).collect();
-        let prompt = template.assemble(&framed(&template, &rows), every());
-        // The same frames around something that is part of no template.
-        let harmless = Row { id: "▒".into(), text: "▒".into(), ..rows[0].clone() };
-        let harmless = |row: &Row| Row {
-            tier: row.tier, score: row.score, timestamp_us: row.timestamp_us, tokens: row.tokens,
-            ..harmless.clone()
-        };
-        let harmless: Vec<_> = rows.iter().map(harmless).collect();
-        let frames = template.assemble(&framed(&template, &harmless), every());
         prop_assert_eq!(&prompt.order, &frames.order);
         prop_assert!(
             guards.spelled(&prompt.text) <= guards.spelled(&frames.text),
@@ -347,6 +347,31 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn nothing_in_a_frame_that_opens_with_a_line_break_spells_no_part_of_it() {
+    let source = Source {
+        prologue: "",
+        headings: ["<", "", "<", ""],
+        item: "\n{text}<{id}",
+        between: "",
+        epilogue: "<",
+        order: Order::Score,
+    };
+    let template = Template::parse(&source).unwrap();
+    let row = Row {
+        id: String::new(),
+        text: String::new(),
+        tier: Tier::Working,
+        score: 0.5,
+        timestamp_us: NO_TIME,
+        tokens: 0,
+        hold: Hold::Pinned,
+    };
+    let (prompt, frames) = with_and_without_texts(&template, &[row]);
+    let spelled = |prompt: &Prompt| template.guards().spelled(&prompt.text);
+    assert!(spelled(&prompt) <= spelled(&frames), "{}", prompt.text);
 }
 
 #[test]

@@ -40,6 +40,8 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         config.spill_over = True
     if arguments.minimum_score is not None:
         config.minimum_score = arguments.minimum_score
+    if arguments.ranking is not None:
+        config.ranking = arguments.ranking
     with_receipts = arguments.report or arguments.explain is not None
     allocation = allocator.allocate(
         arguments.query,
@@ -62,7 +64,13 @@ def run_allocate(arguments: argparse.Namespace) -> None:
     if with_receipts:
         write_lines([*sentences, *(str(allocation.report()).splitlines() if arguments.report else ())])
         return
-    write_lines(_report(result, verdicts_of(items, allocation), config, list_all=arguments.all))
+    verdicts = verdicts_of(items, allocation, by_score=not _is_ranked(config))
+    write_lines(_report(result, verdicts, config, list_all=arguments.all))
+
+
+def _is_ranked(config: WorkspaceConfig) -> bool:
+    """Whether something else than the documented score decides the order."""
+    return config.ranking != "weighted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +80,16 @@ class Verdict:
     item: MemoryItem
     taken: bool
     left: int
-    """Tokens its tier still had when its turn came."""
+    """Tokens its tier still had when its turn came; in the end, where the turns are not known."""
 
 
-def verdicts_of(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[Verdict]]:
-    """Every memory by tier, in the order in which they were tried."""
+def verdicts_of(
+    items: Sequence[MemoryItem], allocation: Allocation, *, by_score: bool = True
+) -> dict[TierName, list[Verdict]]:
+    """Every memory by tier, in the order in which they were tried.
+
+    Where that is not by score, an allocation tells the order of what was taken alone: the rest comes last.
+    """
     taken = set(allocation.selected_positions)
     left: dict[TierName, int] = {name.value: tier.budget for name, tier in allocation.tiers.items()}
     verdicts: dict[TierName, list[Verdict]] = {tier: [] for tier in left}
@@ -85,6 +98,8 @@ def verdicts_of(items: Sequence[MemoryItem], allocation: Allocation) -> dict[Tie
         return not items[position].pinned, -items[position].combined_score, position
 
     order = sorted(range(len(items)), key=rank)
+    if not by_score:
+        order = [*allocation.selected_positions, *(position for position in order if position not in taken)]
     for position in order:
         item = items[position]
         tier: TierName = item.tier.value
@@ -112,6 +127,7 @@ def _report(
             ("Complexity", f"{result['complexity']}, budgets x {multiplier}"),
             ("Workspace", workspace),
             ("Time", result["timestamp"]),
+            *_ranking(config),
             *_ceiling(result),
         ],
         width,
@@ -125,7 +141,14 @@ def _report(
         yield from _left_out(result, verdicts, config, width, None if list_all else LEFT_OUT_SHOWN)
     if any(verdicts.values()):
         yield ""
+        if _is_ranked(config):
+            yield "SCORE is the documented score; the ranking decides whose turn it is."
         yield f"REL: {relevance} x relevance, IMP: {importance} x importance, FRESH: {freshness} x freshness"
+
+
+def _ranking(config: WorkspaceConfig) -> Iterator[tuple[str, str]]:
+    if _is_ranked(config):
+        yield "Ranking", config.ranking if isinstance(config.ranking, str) else config.ranking.kind
 
 
 def _ceiling(result: AllocationResult) -> Iterator[tuple[str, str]]:
@@ -221,11 +244,14 @@ def _reason(verdict: Verdict, tier: TierName, result: AllocationResult, config: 
         return f"below the minimum score of {number(config.minimum_score)}"
     if config.spill_over:
         rest = sum(each["tokens_remaining"] for each in result["tiers"].values())
-        if needed <= rest:
-            return f"above the cap of its tier: needs {needed}"
-        return f"does not fit: needs {needed}, all tiers left {rest}"
+        if needed > rest:
+            return f"does not fit: needs {needed}, all tiers left {rest}"
+        perhaps = "passed over by the ranking, or " if _is_ranked(config) else ""
+        return f"{perhaps}above the cap of its tier: needs {needed}"
     if budget == 0:
         return f"tier budget is 0: needs {needed}"
+    if needed <= verdict.left:  # by score, whatever fits is taken
+        return "passed over by the ranking"
     return f"does not fit: needs {needed}, {verdict.left} left of {budget}"
 
 

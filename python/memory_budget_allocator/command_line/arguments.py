@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_parser"]
 
+RANKINGS = ("weighted", "evidence")
 RESERVES = ("system", "query", "history", "completion")
 
 _EXIT_CODES = """\
@@ -333,6 +334,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minimum-score", type=_score, metavar="X", help="least score that is taken, from 0 to 1"
     )
+    parser.add_argument("--ranking", choices=RANKINGS, help="in which order memories are tried")
 
 
 def _tokens(text: str) -> int:

@@ -6,8 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator import _core
-from memory_budget_allocator.errors import ArgumentTypeError
-from memory_budget_allocator.wording import shown
+from memory_budget_allocator.arguments import require_text
 
 if TYPE_CHECKING:
     import os
@@ -65,8 +64,7 @@ class MemoryBudgetConfigLoader:
     @staticmethod
     def load_workspace_config(path: str | os.PathLike[str], workspace_id: str) -> WorkspaceConfig | None:
         """One workspace of a file; None if the file does not define it."""
-        if not isinstance(workspace_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ArgumentTypeError(f"workspace_id must be a str, got {shown(workspace_id)}")
+        require_text("workspace_id", workspace_id)
         return read_configuration_file(path).workspace_config(workspace_id)
 
     @staticmethod
