@@ -96,16 +96,19 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
 
 /// The text as a plain str: a subclass may carry attributes and code of its own, which results and
 /// the log must not keep alive or run.
+#[inline]
 pub fn plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
     if text.is_exact_instance_of::<PyString>() { Ok(text.clone()) } else { copied(text) }
 }
 
 /// As [`plain`], without touching the reference count of a text that is plain already.
+#[inline]
 pub fn into_plain(py: Python<'_>, text: Py<PyString>) -> PyResult<Py<PyString>> {
     let bound = text.bind(py);
     if bound.is_exact_instance_of::<PyString>() { Ok(text) } else { Ok(copied(bound)?.unbind()) }
 }
 
+#[cold]
 fn copied<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
     let copy = intern!(text.py(), "__str__");
     let plain = text.py().get_type::<PyString>().call_method1(copy, (text,))?;
