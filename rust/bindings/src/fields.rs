@@ -96,7 +96,6 @@ pub fn text<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Result<&'a Bound<'py, PySt
 
 /// The text as a plain str: a subclass may carry attributes and code of its own, which results and
 /// the log must not keep alive or run.
-#[inline]
 pub fn plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
     if text.is_exact_instance_of::<PyString>() { Ok(text.clone()) } else { copied(text) }
 }
