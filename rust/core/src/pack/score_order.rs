@@ -50,13 +50,11 @@ pub fn score_order(
     }
     let mut rows = Vec::with_capacity(keys.len());
     let mut rest = keys.as_mut_slice();
-    let mut parts = available.into_iter().zip(budgets);
-    let taken = Tier::ALL.map(|_| {
-        let (count, budget) = parts.next().expect("one of each for every tier");
-        let (keys, others) = std::mem::take(&mut rest).split_at_mut(count);
+    let taken = Tier::ALL.map(|tier| {
+        let (keys, others) = std::mem::take(&mut rest).split_at_mut(available[tier.index()]);
         rest = others;
         keys.sort_unstable();
-        let (start, mut left) = (rows.len(), budget);
+        let (start, mut left) = (rows.len(), budgets[tier.index()]);
         for key in keys {
             #[expect(clippy::cast_possible_truncation)] // the lower part
             let row = *key as u32;
