@@ -142,8 +142,8 @@ __all__ = [
 # What an allocation does not need is imported when somebody asks for it: a third of the time that
 # importing this package takes.
 _MODULES_OF_NAMES = {
-    "options": ("AllocationOptions"),
-    "prompt_template": ("PromptTemplate"),
+    "options": ("AllocationOptions",),
+    "prompt_template": ("PromptTemplate",),
     "protocols": ("ArrowArrayExport", "ArrowStreamExport", "Columns", "MemoryLike"),
     "receipts": ("AllocationDiff", "AllocationReport", "DiffEntry", "Receipt", "ScoreTerm"),
     "results": (
