@@ -456,11 +456,20 @@ pub struct Classes {
 
 impl Classes {
     /// The item, if it is one whose fields are all our own.
+    #[inline]
     pub fn own<'a>(&mut self, memory: Borrowed<'a, '_, PyAny>) -> PyResult<Option<&'a MemoryItem>> {
         // Nearly always; one comparison where the general question is a call.
-        if let Ok(item) = memory.cast_exact::<MemoryItem>() {
-            return Ok(Some(item.get()));
+        match memory.cast_exact::<MemoryItem>() {
+            Ok(item) => Ok(Some(item.get())),
+            Err(_) => self.of_subclass(memory),
         }
+    }
+
+    #[cold]
+    fn of_subclass<'a>(
+        &mut self,
+        memory: Borrowed<'a, '_, PyAny>,
+    ) -> PyResult<Option<&'a MemoryItem>> {
         let Ok(item) = memory.cast::<MemoryItem>() else { return Ok(None) };
         let class = memory.get_type();
         let address = class.as_ptr() as usize;

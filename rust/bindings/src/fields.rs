@@ -101,11 +101,13 @@ pub fn plain<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>>
 }
 
 /// As [`plain`], without touching the reference count of a text that is plain already.
+#[inline]
 pub fn into_plain(py: Python<'_>, text: Py<PyString>) -> PyResult<Py<PyString>> {
     let bound = text.bind(py);
     if bound.is_exact_instance_of::<PyString>() { Ok(text) } else { Ok(copied(bound)?.unbind()) }
 }
 
+#[cold]
 fn copied<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
     let copy = intern!(text.py(), "__str__");
     let plain = text.py().get_type::<PyString>().call_method1(copy, (text,))?;

@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::datetime;
 use crate::limits::Ceiling;
+use crate::vocabulary;
 
 /// Format of exported entries; grows when their shape changes.
 const FORMAT: u32 = 1;
@@ -111,12 +112,12 @@ impl Record {
         result.set_item(intern!(py, "workspace_id"), &self.workspace_id)?;
         result.set_item(intern!(py, "project_id"), &self.project_id)?;
         result.set_item(intern!(py, "config_scope"), &self.config_scope)?;
-        result.set_item(intern!(py, "complexity"), PyString::intern(py, plan.level.name()))?;
+        result.set_item(intern!(py, "complexity"), vocabulary::level_name(py, plan.level))?;
         result.set_item(intern!(py, "timestamp"), datetime::isoformat(self.now_us))?;
         result.set_item(intern!(py, "budget"), self.budget(py)?)?;
         let tiers = PyDict::new(py);
         for tier in Tier::ALL {
-            tiers.set_item(PyString::intern(py, tier.name()), self.tier(py, tier, texts)?)?;
+            tiers.set_item(vocabulary::tier_name(py, tier), self.tier(py, tier, texts)?)?;
         }
         result.set_item(intern!(py, "tiers"), tiers)?;
         result.set_item(intern!(py, "total_tokens_allocated"), plan.total_tokens())?;
@@ -127,7 +128,7 @@ impl Record {
     fn budget<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let shares = PyDict::new(py);
         for tier in Tier::ALL {
-            shares.set_item(PyString::intern(py, tier.name()), self.plan.shares[tier.index()])?;
+            shares.set_item(vocabulary::tier_name(py, tier), self.plan.shares[tier.index()])?;
         }
         let budget = PyDict::new(py);
         budget.set_item(intern!(py, "max_total_tokens"), self.plan.max_total_tokens)?;
@@ -212,7 +213,7 @@ impl Record {
 fn blank_memory(py: Python<'_>, tier: Tier, with_text: bool) -> PyResult<Bound<'_, PyDict>> {
     let memory = PyDict::new(py);
     memory.set_item(intern!(py, "memory_id"), py.None())?;
-    memory.set_item(intern!(py, "tier"), PyString::intern(py, tier.name()))?;
+    memory.set_item(intern!(py, "tier"), vocabulary::tier_name(py, tier))?;
     if with_text {
         memory.set_item(intern!(py, "text"), py.None())?;
     }

@@ -141,8 +141,14 @@ impl Rendering {
         let mut cuts = self.cuts(py, &plan, &mut describe, &text)?;
         let renders = self.ceiling.is_some() && has_text;
         if !renders && cuts.is_empty() {
-            let described = plan.selected.iter().map(describe);
-            let (entries, kept) = described.collect::<PyResult<(Vec<_>, Vec<_>)>>()?;
+            // With room for all: collecting results grows step by step, and the journal keeps the room.
+            let count = plan.selected.len();
+            let (mut entries, mut kept) = (Vec::with_capacity(count), Vec::with_capacity(count));
+            for selected in &plan.selected {
+                let (entry, own) = describe(selected)?;
+                entries.push(entry);
+                kept.push(own);
+            }
             return Ok(Described { plan, entries, kept, cut: Vec::new() });
         }
         let mut candidates = plan.selected.clone();

@@ -58,6 +58,16 @@ pub fn level(value: &Bound<'_, PyAny>) -> Result<Level, Refusal> {
     Level::from_name(&name.to_string_lossy()).ok_or(Refusal::of_value(LEVEL_NAMES))
 }
 
+/// The name of a level as a str that is made once.
+pub fn level_name(py: Python<'_>, level: Level) -> &Bound<'_, PyString> {
+    match level {
+        Level::Simple => intern!(py, "simple"),
+        Level::Medium => intern!(py, "medium"),
+        Level::Complex => intern!(py, "complex"),
+        Level::Expert => intern!(py, "expert"),
+    }
+}
+
 /// The name of a tier as a str that is made once.
 pub fn tier_name(py: Python<'_>, tier: Tier) -> &Bound<'_, PyString> {
     match tier {

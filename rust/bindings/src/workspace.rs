@@ -134,7 +134,7 @@ fn plain_multipliers(mapping: &Bound<'_, PyDict>) -> Option<[f64; 4]> {
     let mut multipliers = [1.0; 4];
     let mut found = 0;
     for level in Level::ALL {
-        if let Some(value) = mapping.get_item(PyString::intern(py, level.name())).ok()? {
+        if let Some(value) = mapping.get_item(vocabulary::level_name(py, level)).ok()? {
             multipliers[level.index()] = value.cast_exact::<PyFloat>().ok()?.value();
             found += 1;
         }

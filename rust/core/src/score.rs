@@ -60,12 +60,14 @@ impl Scores {
             .iter()
             .map(|&timestamp_us| decay::freshness(timestamp_us, now_us, half_life))
             .collect();
+        let mut all_finite = true;
         let combined = candidates
             .relevance()
             .iter()
             .zip(candidates.importance())
             .zip(&freshness)
             .map(|((&relevance, &importance), &freshness)| {
+                all_finite &= relevance.is_finite() & importance.is_finite();
                 combined(
                     finite_or_zero(relevance),
                     finite_or_zero(importance),
@@ -74,7 +76,8 @@ impl Scores {
                 )
             })
             .collect();
-        Self { freshness, combined, non_finite: non_finite(candidates) }
+        let non_finite = if all_finite { None } else { non_finite(candidates) };
+        Self { freshness, combined, non_finite }
     }
 }
 

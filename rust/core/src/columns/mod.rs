@@ -11,7 +11,7 @@ use crate::complexity::Level;
 use crate::decay::FIRST_US;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::pack::{Tuning, score_order, select, select_within};
+use crate::pack::{Packed, Tuning, score_order, select, select_within};
 use crate::plan::{Limited, Plan, Selected, assemble, assemble_within, count_equal, oversized};
 use crate::score::NonFinite;
 use crate::settings::Settings;
@@ -196,14 +196,22 @@ impl Columns<'_> {
         tuning: ColumnTuning,
     ) -> Plan {
         let budgets = tier_budgets(settings, level);
-        let taken = if self.rows() < tuning.sort_below {
-            self.sorted(ranking, budgets)
-        } else {
-            let taken = select(ranking, budgets, tuning.search);
-            taken.map(|taken| taken.into_iter().map(|(row, _)| row).collect())
-        };
-        let taken =
-            taken.map(|taken: Vec<u32>| taken.into_iter().map(|row| self.details(ranking, row)));
+        if self.rows() < tuning.sort_below {
+            // Everything is scored and sorted; what is taken was scored here.
+            ranking.look_at_all();
+            let mut all = Vec::with_capacity(self.rows());
+            let rows = (0..).zip(self.tier).filter(|(_, tier)| usize::from(**tier) < Tier::COUNT);
+            all.extend(rows.map(|(row, _)| self.details(ranking, row)));
+            let tiers: Vec<_> = all.iter().map(|it| it.tier).collect();
+            let scores: Vec<_> = all.iter().map(|it| it.combined).collect();
+            let tokens: Vec<_> = all.iter().map(|it| it.tokens).collect();
+            let Packed { rows, taken, .. } = score_order(&tiers, &scores, &tokens, budgets);
+            let taken = taken.map(|range| rows[range].iter().map(|&place| all[place as usize]));
+            return assemble(settings, level, budgets, available, taken);
+        }
+        let taken = select(ranking, budgets, tuning.search);
+        let details = |(row, _)| self.details(ranking, row);
+        let taken = taken.map(|taken| taken.into_iter().map(details));
         assemble(settings, level, budgets, available, taken)
     }
 
@@ -223,26 +231,6 @@ impl Columns<'_> {
             pinned,
             key: combined,
         }
-    }
-
-    /// Scores everything, sorts everything.
-    fn sorted(
-        &self,
-        ranking: &ColumnRanking<'_>,
-        budgets: [u64; Tier::COUNT],
-    ) -> [Vec<u32>; Tier::COUNT] {
-        ranking.look_at_all();
-        let of_row = |row: usize| Tier::from_index(self.tier[row].into());
-        let (mut rows, mut tiers, mut scores, mut tokens) = (vec![], vec![], vec![], vec![]);
-        for (number, row) in (0..).zip(0..self.rows()) {
-            let Some(tier) = of_row(row) else { continue };
-            rows.push(number);
-            tiers.push(tier);
-            scores.push(ranking.components(number)[3]);
-            tokens.push(self.tokens[row]);
-        }
-        let packed = score_order(&tiers, &scores, &tokens, budgets);
-        packed.taken.map(|range| packed.rows[range].iter().map(|&it| rows[it as usize]).collect())
     }
 
     /// Counts the components that are NaN or infinite.

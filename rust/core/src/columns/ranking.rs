@@ -56,6 +56,7 @@ impl<'a> ColumnRanking<'a> {
         let sample = |column: Numbers<'a>| {
             guess_reach((0..columns.rows()).step_by(step).map(|row| column.get(row)))
         };
+        let piece = columns.rows().min(PIECE);
         let decay = Decay::new(now_us, settings.freshness_half_life_hours);
         let decay = decay.filter(|_| Formula::suits(settings));
         let formula = match decay {
@@ -73,9 +74,9 @@ impl<'a> ColumnRanking<'a> {
             formula,
             decay,
             scratch: RefCell::new(Scratch {
-                relevance: scratch(columns.relevance),
-                importance: scratch(columns.importance),
-                exponent: vec![0.0; PIECE],
+                relevance: scratch(columns.relevance, piece),
+                importance: scratch(columns.importance, piece),
+                exponent: vec![0.0; piece],
             }),
             seen: Cell::new(Seen {
                 beyond_reach: false,
@@ -148,11 +149,11 @@ impl<'a> ColumnRanking<'a> {
 
 /// Room for a piece of a column; filled already where the column is the same for all rows.
 #[expect(clippy::cast_possible_truncation)] // rounding is accounted for
-fn scratch(column: Numbers<'_>) -> Vec<f32> {
+fn scratch(column: Numbers<'_>, piece: usize) -> Vec<f32> {
     match column {
         Numbers::F32(_) => Vec::new(),
-        Numbers::F64(_) => vec![0.0; PIECE],
-        Numbers::All(value) => vec![value as f32; PIECE],
+        Numbers::F64(_) => vec![0.0; piece],
+        Numbers::All(value) => vec![value as f32; piece],
     }
 }
 

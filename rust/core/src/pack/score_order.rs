@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::plan::count_equal;
 use crate::tier::Tier;
 
 /// What was taken, tier by tier.
@@ -31,39 +32,39 @@ pub fn score_order(
     tokens: &[u64],
     budgets: [u64; Tier::COUNT],
 ) -> Packed {
-    // One sort for all tiers: scores up to 1.0 have 62 bits, which leaves two for the tier. The row
-    // makes keys unique, so that the unstable sort gives the stable order. One integer is compared
-    // without a branch; a pair of them is not.
+    let available = Tier::ALL.map(|tier| count_equal(tiers, tier));
+    // Each tier's keys lie together and are sorted by themselves: shorter sorts are cheaper, and each
+    // tier starts where the one before it ends.
+    let mut next = [0; Tier::COUNT];
+    for tier in 1..Tier::COUNT {
+        next[tier] = next[tier - 1] + available[tier - 1];
+    }
+    // The row makes keys unique, so that the unstable sort gives the stable order. One integer is
+    // compared without a branch; a pair of them is not.
     let best = 1f64.to_bits();
-    let key = |tier: Tier, score: f64| (tier.index() as u64) << 62 | (best - score.to_bits());
-    let mut keys: Vec<u128> = (0..)
-        .zip(tiers.iter().zip(scores))
-        .map(|(row, (tier, score))| u128::from(key(*tier, *score)) << 32 | row)
-        .collect();
-    keys.sort_unstable();
-    let mut packed = Packed {
-        rows: Vec::with_capacity(keys.len()),
-        taken: [const { 0..0 }; 4],
-        available: [0; 4],
-    };
-    let mut used = [0; Tier::COUNT];
-    for key in keys {
-        #[expect(clippy::cast_possible_truncation)] // the two parts
-        let (tier, row) = ((key >> 94) as usize, key as u32);
-        packed.available[tier] += 1;
-        let cost = tokens[row as usize];
-        if cost <= budgets[tier] - used[tier] {
-            used[tier] += cost;
-            packed.rows.push(row);
-            packed.taken[tier].end += 1;
+    let mut keys = vec![0_u128; tiers.len()];
+    for (row, (tier, score)) in (0..).zip(tiers.iter().zip(scores)) {
+        let place = &mut next[tier.index()];
+        keys[*place] = u128::from(best - score.to_bits()) << 32 | row;
+        *place += 1;
+    }
+    let mut rows = Vec::with_capacity(keys.len());
+    let mut rest = keys.as_mut_slice();
+    let taken = Tier::ALL.map(|tier| {
+        let (keys, others) = std::mem::take(&mut rest).split_at_mut(available[tier.index()]);
+        rest = others;
+        keys.sort_unstable();
+        let (start, mut left) = (rows.len(), budgets[tier.index()]);
+        for key in keys {
+            #[expect(clippy::cast_possible_truncation)] // the lower part
+            let row = *key as u32;
+            let cost = tokens[row as usize];
+            if cost <= left {
+                left -= cost;
+                rows.push(row);
+            }
         }
-    }
-    // So far each range holds a count at its end.
-    let mut start = 0;
-    for range in &mut packed.taken {
-        let end = start + range.end;
-        *range = start..end;
-        start = end;
-    }
-    packed
+        start..rows.len()
+    });
+    Packed { rows, taken, available }
 }
