@@ -322,6 +322,7 @@ class MemoryBudgetAllocator:
         project_id: str | None,
         current_time: datetime | None,
         options: AllocationOptions,
+        resolved: tuple[WorkspaceConfig, ConfigScope] | None = None,
         epoch: _core.Epoch | None = None,
     ) -> Allocation:
         allocation = self._engine.allocate(
@@ -330,7 +331,7 @@ class MemoryBudgetAllocator:
             workspace_id,
             project_id,
             context,
-            self.resolve_config(workspace_id, project_id),
+            resolved or self.resolve_config(workspace_id, project_id),
             now_us(current_time),
             options,
             epoch,
@@ -377,19 +378,16 @@ class MemoryBudgetAllocator:
             config = copy(config)
             config.max_total_tokens = max_total_tokens
         options["dry_run"] = True
-        allocation = self._engine.allocate(
+        return self._allocate(
             query,
             available_memories,
             workspace_id,
-            project_id,
             context,
-            (config, scope),
-            now_us(current_time),
-            options,
+            project_id=project_id,
+            current_time=current_time,
+            options=options,
+            resolved=(config, scope),
         )
-        if allocation.non_finite is not None:
-            _report_non_finite(*allocation.non_finite)
-        return allocation
 
     def allocate_memory_budget(
         self,
