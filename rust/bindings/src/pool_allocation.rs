@@ -79,7 +79,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         planned.plan,
         call,
         |settings, limits| decide(settings, limits).map(|wider| wider.plan),
-        |selected| entry(py, &view, selected.index),
+        |selected, entries| describe(py, &view, selected.index, entries),
         true,
         |text| text,
     )?;
@@ -90,8 +90,13 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
             query.relevance = relevance;
             gateway::run_over_rows(py, rows.rows(), || query.considered(rows))
         });
-        let places = 0..considered.eligible();
-        let all = || places.map(|place| entry(py, &view, considered.row(place))).collect();
+        let all = || {
+            let mut entries = Vec::with_capacity(considered.eligible());
+            let rows = (0..considered.eligible()).map(|place| considered.row(place));
+            let texts = rows.map(|row| describe(py, &view, row, &mut entries));
+            let texts = texts.collect::<PyResult<Vec<_>>>()?;
+            PyResult::Ok(entries.into_iter().zip(texts).collect())
+        };
         let shown = call.shows_all().then(all).transpose()?;
         Some(Kept { considered, ids: None, shown })
     } else {
@@ -210,8 +215,13 @@ fn user_number(view: &View, user: &Bound<'_, PyAny>) -> PyResult<u32> {
     Ok(known.unwrap_or(u32::MAX))
 }
 
-/// What the record shows of a row, access count still to come, and its text.
-fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<(Entry, Py<PyString>)> {
+/// Adds what the record shows of a row, access count still to come; its text.
+fn describe(
+    py: Python<'_>,
+    view: &View,
+    number: u32,
+    entries: &mut Vec<Entry>,
+) -> PyResult<Py<PyString>> {
     let row = view.rows.row(number);
     let (Some(payload), Some(row)) = (view.rows.payload(number), row) else {
         unreachable!("a hole is never selected")
@@ -230,9 +240,9 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<(Entry, Py<PyStri
         }
     };
     let memory_id = Some(payload.memory_id.clone_ref(py));
-    let entry =
-        Entry { memory_id, preview: preview.unbind(), created, access_count: 0, is_cut: false };
-    Ok((entry, payload.text.clone_ref(py)))
+    let preview = preview.unbind();
+    entries.push(Entry { memory_id, preview, created, access_count: 0, is_cut: false });
+    Ok(payload.text.clone_ref(py))
 }
 
 /// Scores the memories of a pool, computes and writes their promotion scores, and recommends moves.

@@ -241,9 +241,10 @@ impl<'a> Rerun<'a> {
             planned,
             call,
             plan,
-            |selected| {
+            |selected, entries| {
                 let (entry, text) = &shown[selected.index as usize];
-                Ok((copy(py, entry), text.clone_ref(py)))
+                entries.push(copy(py, entry));
+                Ok(text.clone_ref(py))
             },
             true,
             |text: &Py<PyString>| text,
