@@ -1,6 +1,7 @@
 //! Allocating and evaluating over a pool.
 
 use memory_budget_core::complexity::Level;
+use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::pool::{Access, Evaluation, Gathered, Missing, Moved, PoolPlan, Query};
@@ -222,16 +223,14 @@ fn describe(
     number: u32,
     entries: &mut Vec<Entry>,
 ) -> PyResult<Py<PyString>> {
-    let row = view.rows.row(number);
-    let (Some(payload), Some(row)) = (view.rows.payload(number), row) else {
-        unreachable!("a hole is never selected")
-    };
+    let Some(payload) = view.rows.payload(number) else { unreachable!("a hole is never selected") };
+    let timestamp_us = view.rows.timestamp_us(number);
     let text = payload.text.bind(py);
     let preview = preview_of(text)?;
-    let created = if row.timestamp_us == memory_budget_core::decay::NO_TIME {
+    let created = if timestamp_us == NO_TIME {
         Created::Unknown
-    } else if datetime::is_representable(row.timestamp_us) {
-        Created::Utc(row.timestamp_us)
+    } else if datetime::is_representable(timestamp_us) {
+        Created::Utc(timestamp_us)
     } else {
         let kept = view.rows.extra(number).and_then(|extra| extra.timestamp(py));
         match kept {
