@@ -7,7 +7,8 @@ interpreter alone makes of such calls: a stand-in that holds its lock as long as
 bytes without it for the rest of the time, and shares nothing with the other thread.
 
 With --contention instead: how long one call takes while another thread keeps the interpreter busy, for
-numbers of memories around the one from which the library gives the interpreter up (rust/bindings/src/gateway.rs).
+numbers of memories around the one from which the library gives the interpreter up
+(rust/bindings/src/gateway.rs).
 
 Exit code: 0; 1 if a side is missing or scaling misses its target; 2 for bad usage; 130 on Ctrl-C.
 """
