@@ -113,6 +113,8 @@ lint: build
 	.ci/cargo-if-installed fmt --all --check
 	.ci/cargo-if-installed fmt --manifest-path fuzz/Cargo.toml --check
 	.ci/cargo-if-installed clippy --all-targets --locked -- -D warnings
+	RUSTFLAGS="--cfg loom" .ci/cargo-if-installed clippy $(MODELS) --test loom --target-dir target/loom -- -D warnings
+	RUSTFLAGS="--cfg shuttle" .ci/cargo-if-installed clippy $(MODELS) --test shuttle --target-dir target/shuttle -- -D warnings
 
 test-rust:
 	$(CARGO) test --workspace --locked
