@@ -127,11 +127,11 @@ def unpack(archive: Path) -> None:
         path.touch()
 
 
-def content(packed: zipfile.ZipFile, name: str) -> bytes:
-    """A file's bytes; without what every build makes anew: number and time of the list of materials."""
+def content(packed: zipfile.ZipFile, name: str, source: Path) -> bytes:
+    """A file's bytes; without what is each build's own: folder, number and time in the list of materials."""
     read = packed.read(name)
     if name.endswith(".cyclonedx.json"):
-        materials = json.loads(read)
+        materials = json.loads(read.replace(source.as_uri().encode(), b""))
         del materials["serialNumber"], materials["metadata"]["timestamp"]
         return json.dumps(materials).encode()
     if name.endswith(".dist-info/RECORD"):
@@ -139,13 +139,13 @@ def content(packed: zipfile.ZipFile, name: str) -> bytes:
     return read
 
 
-def contents(wheel: Path) -> dict[str, str]:
+def contents(wheel: Path, source: Path) -> dict[str, str]:
     with zipfile.ZipFile(wheel) as packed:
-        return {name: hashlib.sha256(content(packed, name)).hexdigest() for name in packed.namelist()}
+        return {name: hashlib.sha256(content(packed, name, source)).hexdigest() for name in packed.namelist()}
 
 
 def compare(first: Path, second: Path) -> None:
-    left, right = contents(first), contents(second)
+    left, right = contents(first, ROOT), contents(second, SOURCE)
     different = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
     if first.name != second.name or different:
         sys.exit(f"{first.name} of the tree and {second.name} of the source distribution differ: {different}")
