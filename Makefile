@@ -76,7 +76,7 @@ verify-sanitizer:
 	$(PYTHON) .ci/proof.py sanitizer tests/core/stress/thread-sanitizer
 
 verify-fuzz:
-	$(PYTHON) .ci/proof.py fuzz fuzz/run
+	$(PYTHON) .ci/proof.py fuzz fuzz/run 45
 
 # Wheels of the tree and of the source distribution, and the tests on every interpreter there is.
 verify-supply: build baseline
