@@ -9,7 +9,8 @@ MODELS := --locked -p memory-budget-core
 SOURCES := $(shell find rust python configs -type f -not -name '*.pyc' -not -name '*.so') \
            Cargo.toml Cargo.lock pyproject.toml README.md
 
-# What `make verify` runs, each by itself as well. The long ones first, so that two at a time end together.
+# What `make verify` runs, each by itself as well. In this order two at a time end together: in a fresh clone
+# those that wait for the build come last, verify-supply beside verify-python, which take about as long.
 PROOFS := verify-supply verify-fuzz verify-python verify-models verify-mutations verify-schedules verify-sanitizer
 
 .PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean verify $(PROOFS)
