@@ -10,6 +10,7 @@ from memory_budget_allocator.command_line.streams import write_json, write_lines
 from memory_budget_allocator.command_line.tables import Column, bar, facts, number, table, terminal_width
 from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
+from memory_budget_allocator.ranking import Ranking
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +42,8 @@ def run_allocate(arguments: argparse.Namespace) -> None:
     if arguments.minimum_score is not None:
         config.minimum_score = arguments.minimum_score
     if arguments.ranking is not None:
-        config.ranking = arguments.ranking
+        is_file = arguments.ranking.endswith(".json")
+        config.ranking = Ranking.from_file(arguments.ranking) if is_file else arguments.ranking
     with_receipts = arguments.report or arguments.explain is not None
     allocation = allocator.allocate(
         arguments.query,

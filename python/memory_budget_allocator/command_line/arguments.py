@@ -334,7 +334,18 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minimum-score", type=_score, metavar="X", help="least score that is taken, from 0 to 1"
     )
-    parser.add_argument("--ranking", choices=RANKINGS, help="in which order memories are tried")
+    parser.add_argument(
+        "--ranking",
+        type=_ranking,
+        metavar="NAME",
+        help="in which order memories are tried: weighted, evidence, or the file of a ranking (.json)",
+    )
+
+
+def _ranking(text: str) -> str:
+    if text in RANKINGS or text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(f"must be {', '.join(RANKINGS)} or a .json file, got {shown(text)}")
 
 
 def _tokens(text: str) -> int:
