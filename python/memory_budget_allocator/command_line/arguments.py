@@ -31,6 +31,7 @@ examples:
   {PROGRAM} complexity "Compare these two architectures"
   {PROGRAM} promote memories.jsonl --workspace development
   {PROGRAM} evaluate questions.jsonl
+  {PROGRAM} learn questions.jsonl --output learned.json
   {PROGRAM} config check memory-budget.yaml
   {PROGRAM} config show research
 
@@ -99,6 +100,22 @@ examples:
   {PROGRAM} evaluate folder --budgets 512,2048 --policies formula,cosine
   {PROGRAM} evaluate folder --policy my_module:my_policy --split odd
   {PROGRAM} evaluate folder --json figures.json --plot recall.png
+
+{_EXIT_CODES}
+"""
+
+_LEARN = f"""\
+DATA is what evaluate reads: questions with candidates and the ids of those that
+hold the answer, of two conversations or more. Needs NumPy: the extra "evaluate".
+The result is a ranking that a workspace or a call can name. It is judged beside
+evidence on conversations that it has not seen, and written only if it kept at
+least as much at every budget.
+
+examples:
+  {PROGRAM} learn questions.jsonl
+  {PROGRAM} learn folder --split odd --output learned.json
+  {PROGRAM} evaluate folder --split even --ranking learned.json
+  {PROGRAM} allocate memories.jsonl --query "Why?" --ranking learned.json
 
 {_EXIT_CODES}
 """
@@ -195,6 +212,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_json(promote)
 
     _add_evaluate(commands)
+    _add_learn(commands)
 
     config = _command(commands, "config", "check or show a configuration", _CONFIG, None)
     actions = config.add_subparsers(title="commands", metavar="COMMAND")
@@ -212,13 +230,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyr
         commands, "evaluate", "measure which policy keeps the evidence", _EVALUATE, "evaluate:run_evaluate"
     )
     evaluate.add_argument("data", metavar="DATA", help="folder, or JSON lines file; - for stdin")
-    evaluate.add_argument(
-        "--budgets",
-        type=_budgets,
-        default="256,512,1024,2048,4096",
-        metavar="N,N,...",
-        help="token budgets (default: %(default)s)",
-    )
+    _add_budgets(evaluate)
     evaluate.add_argument(
         "--policies", type=_names, metavar="NAME,...", help="which of the built-in ones (default: all)"
     )
@@ -231,28 +243,68 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyr
         help="a policy of your own, from a module of the current folder or an installed one; repeatable",
     )
     evaluate.add_argument(
-        "--baseline", metavar="NAME", help="the policy the others are compared with (default: cosine)"
+        "--ranking",
+        type=_ranking_file,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="the library with the ranking of that file, such as learn writes; repeatable",
     )
     evaluate.add_argument(
+        "--baseline", metavar="NAME", help="the policy the others are compared with (default: cosine)"
+    )
+    _add_part_of_data(evaluate)
+    evaluate.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
+    evaluate.add_argument("--plot", metavar="FILE.png", help='also draw recall (extra "plot")')
+
+
+def _add_learn(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    learn = _command(commands, "learn", "learn a ranking from judged questions", _LEARN, "learn:run_learn")
+    learn.add_argument("data", metavar="DATA", help="folder, or JSON lines file; - for stdin")
+    learn.add_argument(
+        "-o", "--output", metavar="FILE.json", type=_ranking_file, help="where the ranking goes"
+    )
+    _add_budgets(learn)
+    learn.add_argument(
+        "--folds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="parts of the data, each judged by what was learned from the others (default: %(default)s)",
+    )
+    _add_part_of_data(learn)
+    learn.add_argument("--anyway", action="store_true", help="write it even if it kept less than evidence")
+
+
+def _add_budgets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--budgets",
+        type=_budgets,
+        default="256,512,1024,2048,4096",
+        metavar="N,N,...",
+        help="token budgets (default: %(default)s)",
+    )
+
+
+def _add_part_of_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--conversations",
         default="*",
         metavar="PATTERN",
         help="only those whose name matches, such as 'chat-*'",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--split",
         choices=("odd", "even"),
         help="only every other conversation: choose a rule on one half, judge it on the other",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
         help="of random orders and intervals (default: %(default)s)",
     )
-    evaluate.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
-    evaluate.add_argument("--plot", metavar="FILE.png", help='also draw recall (extra "plot")')
 
 
 def _command(
@@ -340,6 +392,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="in which order memories are tried: weighted, evidence, or the file of a ranking (.json)",
     )
+
+
+def _ranking_file(text: str) -> str:
+    if text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(f"must be a file that ends in .json, got {shown(text)}")
 
 
 def _ranking(text: str) -> str:
