@@ -48,18 +48,18 @@ def signals(written: list[dict[str, Any]]) -> list[Signals]:
 
 @given(candidate_lists())
 def test_the_weights_that_learning_starts_from_are_those_of_evidence(candidates: list[Candidate]) -> None:
-    parts = Ranking.from_dict({"kind": "evidence", **learning.PARTS})
+    parts = Ranking.from_dict({"kind": "evidence", **learning.parts_of(EVIDENCE)})
     budgets = [100] * 4
     assert rate("tea plan", candidates, parts, budgets) == rate("tea plan", candidates, "evidence", budgets)
 
 
-@pytest.mark.parametrize("weights", [EVIDENCE, Weights(1.0, 1.3, 0.7, 0.9, 0.6)])
+@pytest.mark.parametrize("weights", [EVIDENCE, Weights(1.1, 1.25, 0.7, 0.9, 1.5)])
 def test_the_logit_is_the_score_of_the_core(weights: Weights) -> None:
-    parts = dict(zip(learning.PARTS, weights[1:], strict=True))
     written = talks(1, 3)
-    found = evaluate_scores(written, Ranking(kind="evidence", **parts))
+    found = evaluate_scores(written, Ranking(kind="evidence", **learning.parts_of(weights)))
     for question, scores in zip(signals(written), found, strict=True):
-        assert _score(question, weights)[0] == pytest.approx(scores, abs=1e-9)
+        factor = weights.match * (1.0 + weights.neighbours)
+        assert _score(question, weights)[0] == pytest.approx(np.array(scores) * factor, abs=1e-9)
 
 
 def evaluate_scores(written: list[dict[str, Any]], ranking: Ranking) -> list[list[float]]:
@@ -93,7 +93,7 @@ def evaluate_scores(written: list[dict[str, Any]], ranking: Ranking) -> list[lis
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 2**32),
-    st.tuples(*[st.floats(0.05, 2.0)] * 4, st.floats(0.05, 0.95)).map(lambda values: Weights(*values)),
+    st.tuples(*[st.floats(0.05, 2.0)] * 5).map(lambda values: Weights(*values)),
 )
 def test_the_gradient_is_that_of_the_likelihood(seed: int, weights: Weights) -> None:
     questions = signals(talks(1, 3, seed, length=8))
@@ -114,22 +114,22 @@ def test_learning_finds_the_weights_the_evidence_was_picked_by() -> None:
     found = fit(signals(written))
     # Words and relevance together have the deviation of a match: the square root of 1 + 1.
     scale = np.sqrt(2.0)
-    expected = Weights(2.0 * scale, 1.0, 0.8 / scale, 1.5 / scale, 0.4)
+    expected = Weights(2.0 * scale * (1.0 - 0.4), 1.0, 0.8 / scale, 1.5 / scale, 0.4 / (1.0 - 0.4))
     assert found == pytest.approx(expected, abs=0.25)
 
 
 def test_few_judgements_change_little_and_none_that_tell_nothing() -> None:
     (question,) = signals(talks(1, 1, freshness=5.0))
     assert fit([question]) == pytest.approx(EVIDENCE, abs=0.4)
-    # With equal importance everywhere nothing can be learned about it.
+    # Where importance, age and place are the same, nothing can be learned about them.
     written = talks(3, 5)
     for record in written:
         for candidate in record["candidates"]:
             candidate["importance"] = 0.5
-            del candidate["timestamp"]
+            del candidate["timestamp"], candidate["session"]
     found = fit(signals(written))
-    expected = (EVIDENCE.importance, EVIDENCE.freshness)
-    assert (found.importance, found.freshness) == pytest.approx(expected, abs=1e-9)
+    expected = (EVIDENCE.importance, EVIDENCE.freshness, EVIDENCE.neighbours)
+    assert (found.importance, found.freshness, found.neighbours) == pytest.approx(expected, abs=1e-9)
 
 
 def test_weights_do_not_become_negative() -> None:
@@ -137,7 +137,7 @@ def test_weights_do_not_become_negative() -> None:
     found = fit(signals(written))
     assert min(found) >= 0.0
     assert (found.lexical, found.importance, found.freshness) == (0.0, 0.0, 0.0)
-    assert fit(signals(talks(10, 10, match=-2.0))).match == 0.0
+    assert fit(signals(talks(10, 10, match=-2.0))).match == 0.25
 
 
 # Folds
@@ -264,7 +264,7 @@ def test_the_command_writes_what_it_learned(
     assert printed.out == learned.table() + "\n"
     lines = printed.out.splitlines()
     assert lines[0].split() == ["PART", "EVIDENCE", "LEARNED", "OVER", "FOLDS"]
-    assert [line.split()[0] for line in lines[1:5]] == list(learning.PARTS)
+    assert [line.split()[0] for line in lines[1:5]] == list(learning.parts_of(EVIDENCE))
     assert "Judged in 4 folds, each by what was learned from the others." in lines
     assert any(line.startswith("- evidence") for line in lines)
     assert max(map(len, lines)) <= 80

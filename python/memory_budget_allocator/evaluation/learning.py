@@ -11,7 +11,7 @@ from memory_budget_allocator.errors import DataError
 from memory_budget_allocator.evaluation.dataset import Dataset
 from memory_budget_allocator.evaluation.library_policy import LibraryPolicy
 from memory_budget_allocator.evaluation.loading import load
-from memory_budget_allocator.evaluation.logistic import EVIDENCE, Weights, fit
+from memory_budget_allocator.evaluation.logistic import Weights, fit
 from memory_budget_allocator.evaluation.run import DEFAULT_BUDGETS, check_whole, checked_budgets, judge
 from memory_budget_allocator.evaluation.signals import Signals, signals_of
 from memory_budget_allocator.ranking import Ranking
@@ -26,20 +26,23 @@ if TYPE_CHECKING:
     from memory_budget_allocator.evaluation.report import Evaluation
     from memory_budget_allocator.evaluation.run import Progress
 
-__all__ = ["DEFAULT_FOLDS", "PARTS", "Learned", "learn"]
+__all__ = ["DEFAULT_FOLDS", "Learned", "learn", "parts_of"]
 
 DEFAULT_FOLDS = 5
 
 DIGITS = 4
 """Decimals of a learned weight: more would say more than the data, and less would be the same everywhere."""
 
-PARTS = {
-    "lexical_weight": EVIDENCE.lexical,
-    "importance_weight": EVIDENCE.importance,
-    "freshness_weight": EVIDENCE.freshness,
-    "smoothing": EVIDENCE.smoothing,
-}
-"""The parts of a ranking that are learned, as `evidence` has them."""
+
+def parts_of(weights: Weights) -> dict[str, float]:
+    """The parts of a ranking that are learned; the match is their unit."""
+    parts = {
+        "lexical_weight": weights.lexical,
+        "importance_weight": weights.importance,
+        "freshness_weight": weights.freshness,
+        "smoothing": weights.neighbours / (1.0 + weights.neighbours),
+    }
+    return {name: round(value, DIGITS) for name, value in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,4 @@ def learn(
 
 
 def _ranking(weights: Weights) -> Ranking:
-    learned = (weights.lexical, weights.importance, weights.freshness, weights.smoothing)
-    parts = {name: round(value, DIGITS) for name, value in zip(PARTS, learned, strict=True)}
-    return Ranking.from_dict({"kind": "evidence", **parts})
+    return Ranking.from_dict({"kind": "evidence", **parts_of(weights)})

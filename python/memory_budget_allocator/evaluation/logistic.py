@@ -2,13 +2,14 @@
 
 ::
 
-    s  = match * (z(z(relevance) + lexical * z(BM25)) + importance * i + freshness * f)
-    s' = (1 - smoothing) * s + smoothing * (s of the message before + s of the message after) / 2
-    P(candidate | question) = exp(s') / sum of exp(s') over the candidates of the question
+    s = match * (z(z(relevance) + lexical * z(BM25)) + importance * i + freshness * f)
+    logit = s + neighbours * (s of the message before + s of the message after) / 2
+    P(candidate | question) = exp(logit) / sum of exp(logit) over the candidates of the question
 
-That is the score of `evidence` as a logit, conditional on the question: what all its candidates share
-cancels out, and a question counts once, however many candidates or pieces of evidence it has. Source of the
-model: McFadden, Conditional logit analysis of qualitative choice behavior (1974).
+That is the order of `evidence`, whose score is the logit divided by ``1 + neighbours``. It is conditional on
+the question: what all its candidates share cancels out, so that neighbours have no say where there are none,
+and a question counts once, however many candidates or pieces of evidence it has. Source of the model:
+McFadden, Conditional logit analysis of qualitative choice behavior (1974).
 """
 
 from __future__ import annotations
@@ -38,18 +39,19 @@ class Weights(NamedTuple):
     """What the greatest importance is worth, in standard deviations of the match."""
     freshness: float
     """What the greatest freshness is worth, in standard deviations of the match."""
-    smoothing: float
-    """Share of the neighbours in a score, 0 to 1."""
+    neighbours: float
+    """Of the mean of the neighbours beside a score of its own."""
 
 
-EVIDENCE = Weights(match=1.0, lexical=0.5, importance=0.25, freshness=0.0, smoothing=0.3)
+EVIDENCE = Weights(match=0.7, lexical=0.5, importance=0.25, freshness=0.0, neighbours=0.3 / 0.7)
 """The weights of `evidence`, from which few judgements do not lead far away."""
 
 TRUST = 4.0
 """How strongly the weights are drawn to those of `evidence`: one over the square of the half by which they
 would differ from them as a rule. Some hundred questions outweigh it, a handful do not."""
 
-LARGEST = np.array([np.inf, np.inf, np.inf, np.inf, 1.0])
+LEAST = np.array([0.25, 0.0, 0.0, 0.0, 0.0])
+"""The match is the unit of the others, and so worth something, even where relevance misleads."""
 STEPS = 100
 HALVINGS = 40
 ENOUGH = 1e-10
@@ -68,12 +70,9 @@ def fit(questions: Sequence[Signals]) -> Weights:
     weights = np.array(EVIDENCE)
     value, slope, curvature = _objective(questions, weights)
     for _ in range(STEPS):
-        # What stands at its bound and would go beyond it stays there.
-        is_free = ~((weights <= 0.0) & (slope < 0.0)) & ~((weights >= LARGEST) & (slope > 0.0))
-        step = np.zeros_like(weights)
-        step[is_free] = np.linalg.solve(curvature[np.ix_(is_free, is_free)], slope[is_free])
+        step = _step(slope, curvature, is_least=weights <= LEAST)
         for halving in range(HALVINGS):
-            reached = np.clip(weights + step / 2**halving, 0.0, LARGEST)
+            reached = np.clip(weights + step / 2**halving, LEAST, None)
             found = _objective(questions, reached)
             if found[0] > value:
                 break
@@ -84,6 +83,20 @@ def fit(questions: Sequence[Signals]) -> Weights:
         if gain <= ENOUGH * abs(value):
             break
     return Weights(*weights.tolist())
+
+
+def _step(
+    slope: NDArray[np.float64], curvature: NDArray[np.float64], *, is_least: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Newton's step; what is as small as it can be and would become smaller stays as it is."""
+    is_free = ~(is_least & (slope < 0.0))
+    while True:
+        step = np.zeros_like(slope)
+        step[is_free] = np.linalg.solve(curvature[np.ix_(is_free, is_free)], slope[is_free])
+        is_stopped = is_least & (step < 0.0)
+        if not is_stopped.any():
+            return step
+        is_free &= ~is_stopped
 
 
 def _objective(
@@ -119,7 +132,7 @@ def _score(question: Signals, weights: Weights) -> tuple[NDArray[np.float64], ND
         return (values[before] + values[after]) / 2.0
 
     def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (1.0 - weights.smoothing) * values + weights.smoothing * around(values)
+        return values + weights.neighbours * around(values)
 
     change = np.column_stack(
         (
@@ -127,7 +140,7 @@ def _score(question: Signals, weights: Weights) -> tuple[NDArray[np.float64], ND
             smoothed(weights.match * match_change),
             smoothed(weights.match * question.importance),
             smoothed(weights.match * question.freshness),
-            around(plain) - plain,
+            around(plain),
         )
     )
     return smoothed(plain), change

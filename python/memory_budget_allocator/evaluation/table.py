@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from memory_budget_allocator.command_line.tables import Column, facts, table
 from memory_budget_allocator.command_line.text_width import display_width, displayable
 from memory_budget_allocator.evaluation.bootstrap import SAMPLES
-from memory_budget_allocator.evaluation.learning import PARTS
+from memory_budget_allocator.evaluation.learning import parts_of
+from memory_budget_allocator.evaluation.logistic import EVIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,7 @@ def learned_lines(learned: Learned, width: int) -> Iterator[str]:
     columns = [Column("PART", least=8)]
     columns += [Column(name, right=True) for name in ("EVIDENCE", "LEARNED", "OVER FOLDS")]
     rows: list[Sequence[str]] = []
-    for name, usual in PARTS.items():
+    for name, usual in parts_of(EVIDENCE).items():
         folds = [getattr(ranking, name) for ranking in learned.fold_rankings]
         found = getattr(learned.ranking, name)
         rows.append([name, f"{usual:.2f}", f"{found:.2f}", f"{min(folds):.2f}..{max(folds):.2f}"])
