@@ -31,7 +31,7 @@ __all__ = ["DEFAULT_FOLDS", "Learned", "learn", "parts_of"]
 DEFAULT_FOLDS = 5
 
 DIGITS = 4
-"""Decimals of a learned weight: more would say more than the data, and less would be the same everywhere."""
+"""Decimals of a learned weight: what lies behind them says nothing, and may differ between machines."""
 
 
 def parts_of(weights: Weights) -> dict[str, float]:
