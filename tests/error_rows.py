@@ -438,6 +438,10 @@ COMMAND_LINE = [
     "memory-budget complexity",
     "memory-budget complexity Why? --config missing.yaml",
     "memory-budget promote missing.jsonl",
+    "memory-budget allocate memories.jsonl --query q --ranking missing.json",
+    "memory-budget learn missing.jsonl",
+    "memory-budget learn memories.jsonl --folds 1",
+    "memory-budget learn memories.jsonl --output learned.yaml",
     "memory-budget config check missing.yaml",
     "memory-budget config show nobody",
 ]

@@ -33,6 +33,9 @@ DEFAULT_FOLDS = 5
 DIGITS = 4
 """Decimals of a learned weight: what lies behind them says nothing, and may differ between machines."""
 
+ROUNDING = 1e-9
+"""Percentage points by which sums of equal recalls may differ."""
+
 
 def parts_of(weights: Weights) -> dict[str, float]:
     """The parts of a ranking that are learned; the match is their unit."""
@@ -63,7 +66,7 @@ class Learned:
     @property
     def is_no_worse(self) -> bool:
         """Whether it kept at least as much as `evidence` at every budget on what it had not seen."""
-        return all(difference.mean >= 0.0 for difference in self.evaluation.differences["learned"])
+        return all(difference.mean >= -ROUNDING for difference in self.evaluation.differences["learned"])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as built-in types, ready for JSON."""
