@@ -34,6 +34,9 @@ def run_allocate(arguments: argparse.Namespace) -> None:
     """Allocate and print the result."""
     allocator = make_allocator(arguments.config)
     check_context(allocator, arguments.context)
+    ranking = arguments.ranking
+    if ranking is not None and ranking.endswith(".json"):
+        ranking = Ranking.from_file(ranking)
     items = read_memories(arguments.memories).items
     config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
     # Configurations are live, and this one is of this run alone.
@@ -41,9 +44,8 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         config.spill_over = True
     if arguments.minimum_score is not None:
         config.minimum_score = arguments.minimum_score
-    if arguments.ranking is not None:
-        is_file = arguments.ranking.endswith(".json")
-        config.ranking = Ranking.from_file(arguments.ranking) if is_file else arguments.ranking
+    if ranking is not None:
+        config.ranking = ranking
     with_receipts = arguments.report or arguments.explain is not None
     allocation = allocator.allocate(
         arguments.query,
