@@ -224,7 +224,10 @@ impl Query<'_> {
     }
 }
 
-pub(super) fn one_a_row<'a, T, P: Clone, E: Clone>(column: &'a [T], snapshot: &Snapshot<P, E>) -> &'a [T] {
+pub(super) fn one_a_row<'a, T, P: Clone, E: Clone>(
+    column: &'a [T],
+    snapshot: &Snapshot<P, E>,
+) -> &'a [T] {
     assert_eq!(column.len(), snapshot.rows(), "one relevance a row");
     column
 }

@@ -1,7 +1,9 @@
 //! A message is worth more if the messages around it are: the answer is often next to the words that
 //! were asked for.
 
-use super::sums::least_of;
+use std::ops::Range;
+
+use super::sums::Extremes;
 
 /// In place of a session or a row: none.
 pub const NONE: u32 = u32::MAX;
@@ -70,37 +72,42 @@ impl Neighbours {
 /// `(1 - weight) * s + weight * (before + after) / 2`; a neighbour that is no candidate counts as the
 /// lowest score of all.
 ///
+/// Scores are those of a ranking: sums of two of them are finite.
 /// Without neighbours at all that is the same shift and scale for everybody.
 #[must_use]
 pub fn smooth(scores: &[f64], neighbours: Option<&Neighbours>, weight: f64) -> Vec<f64> {
-    let mut smoothed = vec![0.0; scores.len()];
-    smooth_into(scores, neighbours, weight, &mut smoothed);
+    let smoother = Smoother { scores, neighbours, weight, lowest: Extremes::of(scores).least() };
+    let mut smoothed = Vec::with_capacity(scores.len());
+    smoother.append(0..scores.len(), &mut smoothed);
     smoothed
 }
 
-/// As [`smooth`], into a place that is there already.
-pub(super) fn smooth_into(
-    scores: &[f64],
-    neighbours: Option<&Neighbours>,
-    weight: f64,
-    smoothed: &mut [f64],
-) {
-    let lowest = least_of(scores, |score| score);
-    let kept = 1.0 - weight;
-    let share =
-        |score: f64, before: f64, after: f64| kept * score + weight * f64::midpoint(before, after);
-    let places = smoothed.iter_mut().zip(scores);
-    let Some(neighbours) = neighbours else {
-        for (place, &score) in places {
-            *place = share(score, lowest, lowest);
-        }
-        return;
-    };
-    let of = |row: u32| scores.get(row as usize).copied().unwrap_or(lowest);
-    for ((place, &score), (&before, &after)) in
-        places.zip(neighbours.before.iter().zip(&neighbours.after))
-    {
-        *place = share(score, of(before), of(after));
+/// [`smooth`], some rows at a time.
+pub(super) struct Smoother<'a> {
+    pub scores: &'a [f64],
+    pub neighbours: Option<&'a Neighbours>,
+    pub weight: f64,
+    /// The lowest score of all.
+    pub lowest: f64,
+}
+
+impl Smoother<'_> {
+    /// Appends the smoothed scores of some rows.
+    pub(super) fn append(&self, rows: Range<usize>, smoothed: &mut Vec<f64>) {
+        let &Self { scores, weight, lowest, .. } = self;
+        let kept = 1.0 - weight;
+        let share =
+            |score: f64, before: f64, after: f64| kept * score + weight * (0.5 * (before + after));
+        let own = &scores[rows.clone()];
+        let Some(neighbours) = self.neighbours else {
+            smoothed.extend(own.iter().map(|&score| share(score, lowest, lowest)));
+            return;
+        };
+        let of = |row: u32| scores.get(row as usize).copied().unwrap_or(lowest);
+        let around = neighbours.before[rows.clone()].iter().zip(&neighbours.after[rows]);
+        smoothed.extend(
+            own.iter().zip(around).map(|(&score, (&one, &two))| share(score, of(one), of(two))),
+        );
     }
 }
 
