@@ -496,6 +496,55 @@ proptest! {
     }
 }
 
+/// More rows than go through the steps together, put together step by step.
+#[test]
+fn many_rows_are_rated_as_the_steps_say() {
+    const ROWS: i32 = 1_700;
+    let mut random = 1u64;
+    let mut next = move || {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 11) as f64 / (1u64 << 53) as f64
+    };
+    for unknown in [false, true] {
+        let mut relevance: Vec<f64> = (0..ROWS).map(|_| next()).collect();
+        if unknown {
+            relevance[600] = f64::NAN;
+            relevance[1_650] = f64::INFINITY;
+        }
+        let columns = Columns {
+            tier: (0..ROWS).map(|row| Tier::ALL[row as usize % 4]).collect(),
+            relevance,
+            importance: (0..ROWS).map(|_| 1.5 * next()).collect(),
+            timestamp_us: vec![NO_TIME; ROWS as usize],
+            tokens: (0..ROWS).map(|row| 5_000 / (row as u64 + 1)).collect(),
+            ..Columns::default()
+        };
+        let lexical: Vec<f64> = (0..ROWS).map(|_| (9.0 * next() - 5.0).max(0.0)).collect();
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            (0..ROWS).map(|row| (row as u32 / 70, i64::from(row))).unzip();
+        let neighbours = Neighbours::of(&session, &position);
+        let signals =
+            Signals { lexical: Some(&lexical), neighbours: Some(&neighbours), superseded: None };
+        let options = RankingOptions::evidence();
+        let ranked = rank(&columns.candidates(), &signals, &options, NOW).unwrap();
+
+        let z = |values: &[f64]| Normalisation::Z.of(values);
+        let matching = z(&columns.relevance).into_iter().zip(z(&lexical));
+        let fused =
+            z(&matching.map(|(relevance, bm25)| relevance + bm25 * 0.5).collect::<Vec<_>>());
+        let rated = fused.into_iter().zip(&columns.importance);
+        let scores: Vec<f64> =
+            rated.map(|(fused, importance)| fused + importance.min(1.0) * 0.25).collect();
+        let scores = smooth(&scores, Some(&neighbours), 0.3);
+        let logarithm = |tokens: u64| (tokens.max(32) as f64).ln();
+        let priced = scores.iter().zip(&columns.tokens);
+        let keys: Vec<f64> = priced.map(|(score, &tokens)| score - logarithm(tokens)).collect();
+        assert_eq!(ranked.scores, scores);
+        assert_eq!(ranked.keys, keys);
+    }
+}
+
 #[test]
 fn one_candidate_is_taken_if_it_fits() {
     for relevance in [0.0, 0.7, f64::NAN, f64::INFINITY] {
