@@ -432,6 +432,24 @@ proptest! {
 
     /// A candidate below all others lowers who has no neighbour, and by no more than its share.
     #[test]
+    fn neighbours_among_some_are_those_of_them_alone(
+        places in vec((prop_oneof![Just(NONE), 0u32..3], 0i64..30, any::<bool>()), 0..40),
+    ) {
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            places.iter().map(|&(session, position, _)| (session, position)).unzip();
+        let whole = Neighbours::of(&session, &position);
+        let rows: Vec<u32> =
+            (0..).zip(&places).filter(|(_, place)| place.2).map(|(row, _)| row).collect();
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            rows.iter().map(|&row| (session[row as usize], position[row as usize])).unzip();
+        let mut taken: Vec<_> = places.iter().filter(|place| place.0 != NONE).map(|place| (place.0, place.1)).collect();
+        taken.sort_unstable();
+        let are_unique = taken.windows(2).all(|pair| pair[0] != pair[1]);
+        let expected = are_unique.then(|| Neighbours::of(&session, &position));
+        prop_assert_eq!(whole.among(&rows), expected);
+    }
+
+    #[test]
     fn the_lowest_moves_the_ends_alone(rows in vec(row(relevance()), 1..40), below in 0.0..5.0, weight in 0.0..=1.0) {
         let mut columns = Columns::of(&rows);
         let before = smooth(

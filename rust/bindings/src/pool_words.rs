@@ -186,7 +186,11 @@ impl State {
         }
         words.truncate(new.rows());
         self.ties.truncate(new.rows());
-        self.whole = Arc::new(ties_of(&self.ties.iter().copied()));
+        let ties = self.ties.iter().copied();
+        self.whole = Arc::new(Ties {
+            neighbours: ties.clone().any(|tie| tie.session != NONE).then(|| neighbours_of(&ties)),
+            superseded: ties.clone().any(|tie| tie.replaces != NONE).then(|| superseded_of(&ties)),
+        });
         self.rows = Some(Arc::clone(new));
         Ok(old)
     }
@@ -213,24 +217,34 @@ impl State {
             ties: if is_whole {
                 Arc::clone(&self.whole)
             } else {
-                Arc::new(ties_of(&numbers.iter().map(|&row| self.ties[row as usize])))
+                Arc::new(self.ties_among(numbers))
             },
+        }
+    }
+
+    /// Ties of some rows to each other.
+    fn ties_among(&self, rows: &[u32]) -> Ties {
+        let ties = rows.iter().map(|&row| self.ties[row as usize]);
+        let Ties { neighbours, superseded } = &*self.whole;
+        Ties {
+            neighbours: neighbours
+                .as_ref()
+                .map(|whole| whole.among(rows).unwrap_or_else(|| neighbours_of(&ties))),
+            superseded: superseded.as_ref().map(|_| superseded_of(&ties)),
         }
     }
 }
 
-fn ties_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Ties {
-    let column = |part: fn(Tie) -> u32| ties.clone().map(part).collect::<Vec<u32>>();
-    Ties {
-        neighbours: ties.clone().any(|tie| tie.session != NONE).then(|| {
-            let positions: Vec<i64> = ties.clone().map(|tie| tie.position).collect();
-            Neighbours::of(&column(|tie| tie.session), &positions)
-        }),
-        superseded: ties
-            .clone()
-            .any(|tie| tie.replaces != NONE)
-            .then(|| superseded(&column(|tie| tie.id), &column(|tie| tie.replaces))),
-    }
+fn neighbours_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Neighbours {
+    let sessions: Vec<u32> = ties.clone().map(|tie| tie.session).collect();
+    let positions: Vec<i64> = ties.clone().map(|tie| tie.position).collect();
+    Neighbours::of(&sessions, &positions)
+}
+
+fn superseded_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Vec<bool> {
+    let ids: Vec<u32> = ties.clone().map(|tie| tie.id).collect();
+    let names: Vec<u32> = ties.clone().map(|tie| tie.replaces).collect();
+    superseded(&ids, &names)
 }
 
 fn same_extra(old: &Rows, new: &Rows, row: u32) -> bool {

@@ -30,7 +30,7 @@ impl Gathered {
         ranking: &PoolRanking<'_, P, E, C>,
     ) -> Self {
         let mut gathered = Self::with_room(snapshot.rows());
-        let mut tiers = [0; CHUNK];
+        let (mut tiers, mut places) = ([0; CHUNK], [0; CHUNK]);
         for (number, chunk) in snapshot.chunks.iter().enumerate() {
             let (first, start) = (number * CHUNK, gathered.numbers.len());
             let tiers = &mut tiers[..chunk.len()];
@@ -48,8 +48,13 @@ impl Gathered {
             chunk.append_times(&mut gathered.timestamp_us);
             ranking.append_tokens(number, &mut gathered.tokens);
             if candidates < tiers.len() {
-                let places = (start..).zip(&*tiers).filter(|(_, tier)| is_candidate(**tier));
-                gathered.keep(start, &places.map(|(place, _)| place).collect::<Vec<_>>());
+                // Without a branch on each row: nobody could foretell them.
+                let mut found = 0;
+                for (place, &tier) in (start..).zip(&*tiers) {
+                    places[found] = place;
+                    found += usize::from(is_candidate(tier));
+                }
+                gathered.keep(start, &places[..found]);
             }
             if chunk.summary().has_pinned {
                 let rows = (row_number(start)..).zip(&gathered.numbers[start..]);

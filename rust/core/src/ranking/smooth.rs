@@ -13,6 +13,8 @@ pub const NONE: u32 = u32::MAX;
 pub struct Neighbours {
     before: Vec<u32>,
     after: Vec<u32>,
+    /// Whether several candidates stand at one place.
+    share_places: bool,
 }
 
 impl Neighbours {
@@ -25,7 +27,8 @@ impl Neighbours {
     #[must_use]
     pub fn of(session: &[u32], position: &[i64]) -> Self {
         let rows = session.len().min(position.len());
-        let mut found = Self { before: vec![NONE; rows], after: vec![NONE; rows] };
+        let mut found =
+            Self { before: vec![NONE; rows], after: vec![NONE; rows], share_places: false };
         let mut order: Vec<(u32, i64, u32)> = session
             .iter()
             .zip(position)
@@ -40,6 +43,7 @@ impl Neighbours {
             |one: &(u32, i64, u32), other: &(u32, i64, u32)| (one.0, one.1) == (other.0, other.1);
         let mut earlier: &[(u32, i64, u32)] = &[];
         for place in order.chunk_by(same_place) {
+            found.share_places |= place.len() > 1;
             if let (Some(one), Some(other)) = (earlier.first(), place.first())
                 && one.0 == other.0
                 && one.1.checked_add(1) == Some(other.1)
@@ -54,6 +58,25 @@ impl Neighbours {
             earlier = place;
         }
         found
+    }
+
+    /// The same for some of the candidates, given their rows, as [`Self::of`] them alone. None where that
+    /// cannot be told because several stand at one place.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn among(&self, rows: &[u32]) -> Option<Self> {
+        if self.share_places {
+            return None;
+        }
+        let mut number = vec![NONE; self.len()];
+        for (place, &row) in (0..).zip(rows) {
+            number[row as usize] = place;
+        }
+        let of = |row: u32| number.get(row as usize).copied().unwrap_or(NONE);
+        let some = |column: &[u32]| rows.iter().map(|&row| of(column[row as usize])).collect();
+        Some(Self { before: some(&self.before), after: some(&self.after), share_places: false })
     }
 
     /// How many candidates there are.
@@ -123,7 +146,10 @@ mod tests {
         assert_eq!(found.before, [1, NONE, NONE, NONE, NONE, 2, NONE]);
         assert_eq!(found.after, [NONE, 0, 5, NONE, NONE, NONE, 0]);
         let ends = Neighbours::of(&[0, 0], &[i64::MAX, i64::MIN]);
-        assert_eq!(ends, Neighbours { before: vec![NONE; 2], after: vec![NONE; 2] });
+        assert_eq!(
+            ends,
+            Neighbours { before: vec![NONE; 2], after: vec![NONE; 2], share_places: false }
+        );
     }
 
     #[test]
