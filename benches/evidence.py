@@ -2,12 +2,12 @@
 
     python benches/evidence.py [--rows N] [--rounds N] [--json FILE]
 
-Memories of some 215 characters in sessions of 50, token counts known, four tiers mixed; the relevance comes with
-the call, float32. Words are drawn as they are in language: the n-th most frequent 1/n as often as the first.
-Both sides have everything beforehand that does not depend on the query, and must select the same.
+Memories of some 215 characters in sessions of 50, token counts known, four tiers mixed; the relevance comes
+with the call, float32. Words are drawn as they are in language: the n-th most frequent 1/n as often as the
+first. Both sides have everything beforehand that does not depend on the query, and must select the same.
 
-Exit code: 0; 1 if a selection differs, the call over 100,000 memories takes more than 2 ms, or the build is no
-release; 2 for bad usage.
+Exit code: 0; 1 if a selection differs, the call over 100,000 memories takes more than 2 ms, or the build is
+no release; 2 for bad usage.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def texts(rows: int) -> list[str]:
 
 
 class InNumpy:
-    """The ranking as somebody who knows NumPy writes it for speed: postings with what each adds to BM25, costs
-    and importance are ready, neighbours are rows to be looked up, one row more stands for those that are not
-    there."""
+    """The ranking as somebody who knows NumPy writes it for speed: postings with what each adds to BM25,
+    costs and importance are ready, neighbours are rows to be looked up, one row more stands for those that
+    are not there."""
 
     def __init__(self, workload: Workload, texts: Sequence[str]) -> None:
         self.workload = workload
@@ -162,9 +162,7 @@ def measure(rows: int, rounds: int) -> Measured:
     allocate = allocator().allocate
 
     def ours(ranking: str) -> Callable[[], object]:
-        return lambda: allocate(
-            QUERY, pool, relevance=workload.relevance, ranking=ranking, current_time=NOW
-        )
+        return lambda: allocate(QUERY, pool, relevance=workload.relevance, ranking=ranking, current_time=NOW)
 
     first_ms, answer = timed(ours("evidence"))
     expected = in_numpy()

@@ -517,7 +517,7 @@ proptest! {
 /// More rows than go through the steps together, put together step by step.
 #[test]
 fn many_rows_are_rated_as_the_steps_say() {
-    const ROWS: i32 = 1_700;
+    const ROWS: u32 = 1_700;
     let mut random = 1u64;
     let mut next = move || {
         random =
@@ -535,12 +535,12 @@ fn many_rows_are_rated_as_the_steps_say() {
             relevance,
             importance: (0..ROWS).map(|_| 1.5 * next()).collect(),
             timestamp_us: vec![NO_TIME; ROWS as usize],
-            tokens: (0..ROWS).map(|row| 5_000 / (row as u64 + 1)).collect(),
+            tokens: (0..ROWS).map(|row| 5_000 / (u64::from(row) + 1)).collect(),
             ..Columns::default()
         };
         let lexical: Vec<f64> = (0..ROWS).map(|_| (9.0 * next() - 5.0).max(0.0)).collect();
         let (session, position): (Vec<u32>, Vec<i64>) =
-            (0..ROWS).map(|row| (row as u32 / 70, i64::from(row))).unzip();
+            (0..ROWS).map(|row| (row / 70, i64::from(row))).unzip();
         let neighbours = Neighbours::of(&session, &position);
         let signals =
             Signals { lexical: Some(&lexical), neighbours: Some(&neighbours), superseded: None };

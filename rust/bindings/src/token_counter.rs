@@ -81,12 +81,12 @@ impl TokenCounter {
     #[staticmethod]
     pub fn built_in(py: Python<'_>, name: &str) -> PyResult<Option<Py<Self>>> {
         let mut all = BUILT_IN.into_iter().zip(&MADE);
-        let Some((native, made)) = all.find(|(native, _)| native.name() == name) else {
+        let Some((native, place)) = all.find(|(native, _)| native.name() == name) else {
             return Ok(None);
         };
         let (name, mark) = (name.to_owned(), counter::named(name));
         let make = || Py::new(py, Self { name, mark, how: How::Native(native) });
-        Ok(Some(made.get_or_try_init(py, make)?.clone_ref(py)))
+        Ok(Some(place.get_or_try_init(py, make)?.clone_ref(py)))
     }
 
     /// Its name.

@@ -383,9 +383,7 @@ impl<P, E> Chunk<P, E> {
         tokens_per_char: f64,
         tokens: &mut Vec<u64>,
     ) {
-        // To the end even if one is not: that goes several at a time.
-        let are_given = self.costs.iter().fold(true, |are, &cost| are & (cost < LARGER));
-        if are_given {
+        if self.costs.iter().copied().max().is_none_or(|most| most < LARGER) {
             tokens.extend(self.costs.iter().map(|&cost| u64::from(cost)));
             return;
         }

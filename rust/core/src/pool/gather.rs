@@ -30,7 +30,7 @@ impl Gathered {
         ranking: &PoolRanking<'_, P, E, C>,
     ) -> Self {
         let mut gathered = Self::with_room(snapshot.rows());
-        let (mut tiers, mut places) = ([0; CHUNK], [0; CHUNK]);
+        let (mut tiers, mut places) = ([0; CHUNK], vec![0; CHUNK]);
         for (number, chunk) in snapshot.chunks.iter().enumerate() {
             let (first, start) = (number * CHUNK, gathered.numbers.len());
             let tiers = &mut tiers[..chunk.len()];

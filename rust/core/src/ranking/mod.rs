@@ -45,7 +45,7 @@ use crate::error::Error;
 use crate::score::{self, finite_or_zero};
 use crate::settings::Weights;
 use normalise::{Normalisation, Normaliser};
-use smooth::{Neighbours, Smoother};
+use smooth::{Neighbours, Sharing};
 use sums::{Extremes, LANES, are_finite};
 use value::Cost;
 
@@ -204,7 +204,7 @@ pub fn rank(
     let cost = Cost::new(options.cost_exponent, options.cost_floor);
     let mut keys = Vec::with_capacity(scores.len());
     if options.smoothing > 0.0 {
-        let smoother = Smoother {
+        let sharing = Sharing {
             scores: &scores,
             neighbours: signals.neighbours,
             weight: options.smoothing,
@@ -212,7 +212,7 @@ pub fn rank(
         };
         let mut smoothed = Vec::with_capacity(scores.len());
         for rows in tiles(candidates.len()) {
-            smoother.append(rows.clone(), &mut smoothed);
+            sharing.append(rows.clone(), &mut smoothed);
             cost.append(&smoothed[rows.start..], &candidates.tokens()[rows], &mut keys);
         }
         scores = smoothed;

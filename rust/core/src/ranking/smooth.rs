@@ -99,14 +99,14 @@ impl Neighbours {
 /// Without neighbours at all that is the same shift and scale for everybody.
 #[must_use]
 pub fn smooth(scores: &[f64], neighbours: Option<&Neighbours>, weight: f64) -> Vec<f64> {
-    let smoother = Smoother { scores, neighbours, weight, lowest: Extremes::of(scores).least() };
+    let sharing = Sharing { scores, neighbours, weight, lowest: Extremes::of(scores).least() };
     let mut smoothed = Vec::with_capacity(scores.len());
-    smoother.append(0..scores.len(), &mut smoothed);
+    sharing.append(0..scores.len(), &mut smoothed);
     smoothed
 }
 
 /// [`smooth`], some rows at a time.
-pub(super) struct Smoother<'a> {
+pub(super) struct Sharing<'a> {
     pub scores: &'a [f64],
     pub neighbours: Option<&'a Neighbours>,
     pub weight: f64,
@@ -114,7 +114,7 @@ pub(super) struct Smoother<'a> {
     pub lowest: f64,
 }
 
-impl Smoother<'_> {
+impl Sharing<'_> {
     /// Appends the smoothed scores of some rows.
     pub(super) fn append(&self, rows: Range<usize>, smoothed: &mut Vec<f64>) {
         let &Self { scores, weight, lowest, .. } = self;

@@ -82,26 +82,24 @@ pub fn by_key(
         }
         let rooms = Tier::ALL.map(|tier| room.room(tier));
         let fits = |row: u32| tokens[row as usize] <= rooms[tiers[row as usize].index()];
-        let waiting = match &mut waiting {
-            Some(waiting) => {
-                waiting.retain(|&row| fits(row));
-                waiting
-            }
-            None => {
-                let waiting = waiting.insert(Vec::new());
-                let most = rooms.into_iter().max().unwrap_or(0);
-                for_each_where(
-                    tokens,
-                    |tokens| tokens <= most,
-                    |row| {
-                        if keys[row as usize] < threshold && fits(row) {
-                            waiting.push(row);
-                        }
-                    },
-                );
-                waiting
-            }
-        };
+        if let Some(waiting) = &mut waiting {
+            waiting.retain(|&row| fits(row));
+        }
+        let waiting = waiting.get_or_insert_with(|| {
+            let mut fitting = Vec::new();
+            let most = rooms.into_iter().max().unwrap_or(0);
+            let is_below = |row: u32| keys[row as usize] < threshold;
+            for_each_where(
+                tokens,
+                |tokens| tokens <= most,
+                |row| {
+                    if is_below(row) && fits(row) {
+                        fitting.push(row);
+                    }
+                },
+            );
+            fitting
+        });
         if waiting.is_empty() {
             return taken;
         }
