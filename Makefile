@@ -35,6 +35,7 @@ bench-full: build baseline $(VENV)/.benches
 	$(BIN)/python benches/allocation_speed.py --json target/benches/allocation_speed.json || failed=1; \
 	$(BIN)/python benches/compare.py --json target/benches/compare.json --plot target/benches/compare.png \
 		|| failed=1; \
+	$(BIN)/python benches/evidence.py --json target/benches/evidence.json || failed=1; \
 	$(BIN)/python benches/throughput.py --json target/benches/throughput.json || failed=1; \
 	$(BIN)/python benches/throughput.py --contention --json target/benches/contention.json || failed=1; \
 	$(BIN)/python benches/import_time.py --json target/benches/import_time.json || failed=1; \

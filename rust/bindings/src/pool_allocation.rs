@@ -6,7 +6,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::pool::{Access, Evaluation, Gathered, Missing, Moved, PoolPlan, Query};
 use memory_budget_core::promotion::{Ladder, Move};
-use memory_budget_core::ranking::Kind;
+use memory_budget_core::ranking::{Kind, plan_ranked};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -23,8 +23,9 @@ use crate::gateway;
 use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
+use crate::pool_words::Found;
 use crate::promotion::{Recommendations, tiers as tier_list};
-use crate::ranking::{CallRanking, Known};
+use crate::ranking::CallRanking;
 use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
@@ -129,7 +130,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
 /// Candidates of a pool with what another ranking than the documented formula decides from.
 struct RankedRows<'a> {
     ranking: &'a CallRanking,
-    known: Known,
+    found: Found,
     gathered: Gathered,
     /// Whether some relevance is one that nobody gave: that is not one that was no number.
     has_unknown: bool,
@@ -150,8 +151,7 @@ impl<'a> RankedRows<'a> {
         };
         let gathered = gateway::run_over_rows(py, rows.rows(), || query.gather(rows, unknown));
         let found = view.words.of(py, view, &gathered, &ranking.query)?;
-        let known = Known::of_pool(found, gathered.numbers.clone());
-        Ok(Self { ranking, known, has_unknown: gathered.has_unknown(query), gathered })
+        Ok(Self { ranking, found, has_unknown: gathered.has_unknown(query), gathered })
     }
 
     fn plan(
@@ -162,8 +162,14 @@ impl<'a> RankedRows<'a> {
         now_us: i64,
     ) -> Result<PoolPlan, Error> {
         let candidates = self.gathered.candidates();
+        let Found { terms, lexical, ties } = &self.found;
+        let (signals, options) = (ties.signals(Some(lexical)), &self.ranking.options);
+        let terms = |candidate: u32| {
+            let row = self.gathered.numbers[candidate as usize];
+            terms[row as usize].as_deref()
+        };
         let planned =
-            self.known.plan(&candidates, settings, limits, level, self.ranking, now_us)?;
+            plan_ranked(&candidates, settings, limits, level, &signals, options, now_us, terms)?;
         let (mut plan, non_finite) = (planned.plan, planned.non_finite);
         let mut non_finite = non_finite.filter(|_| !self.has_unknown);
         self.gathered.number(&mut plan, &mut non_finite);

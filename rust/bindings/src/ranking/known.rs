@@ -1,6 +1,5 @@
 //! What a ranking knows of the candidates beyond their columns: words, neighbours, replacements.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,19 +19,12 @@ use pyo3::types::PyString;
 
 use super::CallRanking;
 use crate::item::Links;
-use crate::pool_words::Found;
 
 /// What a ranking decides from beside the columns of candidates.
 pub struct Known {
-    words: Words,
-    ties: Arc<Ties>,
-}
-
-enum Words {
     /// One per candidate, or nothing where texts do not count.
-    Given(Vec<Arc<Terms>>),
-    /// Those of a pool, by row; the rows of candidates; BM25 per candidate.
-    Resident { terms: Arc<Vec<Option<Arc<Terms>>>>, rows: Vec<u32>, lexical: Vec<f64> },
+    terms: Vec<Arc<Terms>>,
+    ties: Ties,
 }
 
 /// What ties candidates to each other.
@@ -50,33 +42,7 @@ impl Known {
         py: Python<'py>,
         id: impl Fn(usize) -> PyResult<Bound<'py, PyString>>,
     ) -> PyResult<Self> {
-        Ok(Self { words: Words::Given(terms), ties: Arc::new(Ties::of(links, py, id)?) })
-    }
-
-    /// What a pool knows of some of its rows.
-    pub fn of_pool(found: Found, rows: Vec<u32>) -> Self {
-        let Found { terms, lexical, ties } = found;
-        Self { words: Words::Resident { terms, rows, lexical }, ties }
-    }
-
-    fn terms(&self, candidate: u32) -> Option<&Terms> {
-        let at = candidate as usize;
-        match &self.words {
-            Words::Given(terms) => terms.get(at).map(|terms| &**terms),
-            Words::Resident { terms, rows, .. } => terms[rows[at] as usize].as_deref(),
-        }
-    }
-
-    /// BM25 per candidate, unless texts do not count.
-    fn lexical(&self, ranking: &CallRanking) -> Option<Cow<'_, [f64]>> {
-        match &self.words {
-            _ if ranking.options.lexical_weight == 0.0 => None,
-            Words::Given(terms) if terms.is_empty() => None,
-            Words::Given(terms) => {
-                Some(Cow::Owned(bm25(&ranking.query, terms.iter().map(|terms| &**terms))))
-            }
-            Words::Resident { lexical, .. } => Some(Cow::Borrowed(lexical)),
-        }
+        Ok(Self { terms, ties: Ties::of(links, py, id)? })
     }
 
     /// Decides by a ranking.
@@ -89,20 +55,25 @@ impl Known {
         ranking: &CallRanking,
         now_us: i64,
     ) -> Result<RankedPlan, Error> {
-        let options = &ranking.options;
-        let lexical = self.lexical(ranking);
-        let signals = Signals {
-            lexical: lexical.as_deref(),
-            neighbours: self.ties.neighbours.as_ref(),
-            superseded: self.ties.superseded.as_deref(),
-        };
-        plan_ranked(candidates, settings, limits, level, &signals, options, now_us, |row| {
-            self.terms(row)
-        })
+        let CallRanking { options, query } = ranking;
+        let terms = |candidate: u32| self.terms.get(candidate as usize).map(|terms| &**terms);
+        let counts = options.lexical_weight > 0.0 && !self.terms.is_empty();
+        let lexical = counts.then(|| bm25(query, self.terms.iter().map(|terms| &**terms)));
+        let signals = self.ties.signals(lexical.as_deref());
+        plan_ranked(candidates, settings, limits, level, &signals, options, now_us, terms)
     }
 }
 
 impl Ties {
+    /// With BM25 per candidate, where texts count.
+    pub fn signals<'a>(&'a self, lexical: Option<&'a [f64]>) -> Signals<'a> {
+        Signals {
+            lexical,
+            neighbours: self.neighbours.as_ref(),
+            superseded: self.superseded.as_deref(),
+        }
+    }
+
     fn of<'py>(
         links: &[Option<Links>],
         py: Python<'py>,
