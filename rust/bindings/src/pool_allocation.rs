@@ -88,12 +88,14 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         let considered = given.with(|relevance| {
             let mut query = stored;
             query.relevance = relevance;
-            gateway::run_over_rows(py, rows.rows(), || query.considered(rows))
+            let unknown = call.ranking.as_ref().map_or(0.0, |it| unknown_relevance(it));
+            gateway::run_over_rows(py, rows.rows(), || query.considered(rows, unknown))
         });
         let places = 0..considered.eligible();
         let all = || places.map(|place| entry(py, &view, considered.row(place))).collect();
         let shown = call.shows_all().then(all).transpose()?;
-        Some(Kept { considered, ids: None, shown })
+        let known = by_ranking.map(|ranked| ranked.known);
+        Some(Kept { considered, known, ids: None, shown })
     } else {
         None
     };
@@ -137,11 +139,7 @@ impl<'a> RankedRows<'a> {
         ranking: &'a CallRanking,
     ) -> PyResult<Self> {
         let rows = &*view.rows;
-        // What is not known is the mean to `evidence`, and nothing to the formula.
-        let unknown = match ranking.options.kind {
-            Kind::Evidence(_) => f64::NAN,
-            Kind::Weighted(_) => 0.0,
-        };
+        let unknown = unknown_relevance(ranking);
         let gathered = gateway::run_over_rows(py, rows.rows(), || query.gather(rows, unknown));
         let found = view.words.of(py, view, &gathered, &ranking.query)?;
         let known = Known::of_pool(found, gathered.numbers.clone());
@@ -162,6 +160,14 @@ impl<'a> RankedRows<'a> {
         let mut non_finite = non_finite.filter(|_| !self.has_unknown);
         self.gathered.number(&mut plan, &mut non_finite);
         Ok(PoolPlan { plan, non_finite })
+    }
+}
+
+/// What is not known is the mean to `evidence`, and nothing to the formula.
+fn unknown_relevance(ranking: &CallRanking) -> f64 {
+    match ranking.options.kind {
+        Kind::Evidence(_) => f64::NAN,
+        Kind::Weighted(_) => 0.0,
     }
 }
 

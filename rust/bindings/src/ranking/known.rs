@@ -13,6 +13,7 @@ use memory_budget_core::ranking::smooth::{NONE, Neighbours};
 use memory_budget_core::ranking::supersede::superseded;
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::ranking::{RankedPlan, Signals, plan_ranked};
+use memory_budget_core::receipt::KnownTexts;
 use memory_budget_core::settings::Settings;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -39,7 +40,7 @@ enum Words {
 #[derive(Default)]
 pub struct Ties {
     pub neighbours: Option<Neighbours>,
-    pub superseded: Option<Vec<bool>>,
+    pub superseded: Option<Vec<u32>>,
 }
 
 impl Known {
@@ -59,16 +60,8 @@ impl Known {
         Self { words: Words::Resident { terms, rows, lexical }, ties }
     }
 
-    fn terms(&self, candidate: u32) -> Option<&Terms> {
-        let at = candidate as usize;
-        match &self.words {
-            Words::Given(terms) => terms.get(at).map(|terms| &**terms),
-            Words::Resident { terms, rows, .. } => terms[rows[at] as usize].as_deref(),
-        }
-    }
-
     /// BM25 per candidate, unless texts do not count.
-    fn lexical(&self, ranking: &CallRanking) -> Option<Cow<'_, [f64]>> {
+    pub fn lexical(&self, ranking: &CallRanking) -> Option<Cow<'_, [f64]>> {
         match &self.words {
             _ if ranking.options.lexical_weight == 0.0 => None,
             Words::Given(terms) if terms.is_empty() => None,
@@ -77,6 +70,21 @@ impl Known {
             }
             Words::Resident { lexical, .. } => Some(Cow::Borrowed(lexical)),
         }
+    }
+
+    /// All of it, beside [`Self::lexical`].
+    pub fn signals<'a>(&'a self, lexical: Option<&'a [f64]>) -> Signals<'a> {
+        Signals {
+            lexical,
+            neighbours: self.ties.neighbours.as_ref(),
+            superseded: self.ties.superseded.as_deref(),
+        }
+    }
+
+    /// The place of the candidate that replaces another, if one does.
+    pub fn replaced_by(&self, place: usize) -> Option<usize> {
+        let by = self.ties.superseded.as_ref()?[place];
+        (by != NONE).then_some(by as usize)
     }
 
     /// Decides by a ranking.
@@ -91,14 +99,20 @@ impl Known {
     ) -> Result<RankedPlan, Error> {
         let options = &ranking.options;
         let lexical = self.lexical(ranking);
-        let signals = Signals {
-            lexical: lexical.as_deref(),
-            neighbours: self.ties.neighbours.as_ref(),
-            superseded: self.ties.superseded.as_deref(),
-        };
+        let signals = self.signals(lexical.as_deref());
         plan_ranked(candidates, settings, limits, level, &signals, options, now_us, |row| {
             self.terms(row)
         })
+    }
+}
+
+impl KnownTexts for Known {
+    fn terms(&self, place: u32) -> Option<&Terms> {
+        let at = place as usize;
+        match &self.words {
+            Words::Given(terms) => terms.get(at).map(|terms| &**terms),
+            Words::Resident { terms, rows, .. } => terms[rows[at] as usize].as_deref(),
+        }
     }
 }
 
