@@ -9,8 +9,9 @@ MODELS := --locked -p memory-budget-core
 SOURCES := $(shell find rust python configs -type f -not -name '*.pyc' -not -name '*.so') \
            Cargo.toml Cargo.lock pyproject.toml README.md
 
-# What `make verify` runs, each by itself as well.
-PROOFS := verify-models verify-schedules verify-mutations verify-sanitizer verify-fuzz verify-supply verify-python
+# What `make verify` runs, each by itself as well. In this order two at a time end together: in a fresh clone
+# those that wait for the build come last, verify-supply beside verify-python, which take about as long.
+PROOFS := verify-supply verify-fuzz verify-python verify-models verify-mutations verify-schedules verify-sanitizer
 
 .PHONY: demo test bench bench-full baseline evidence build test-rust test-python lint format stubs clean verify $(PROOFS)
 
@@ -34,6 +35,7 @@ bench-full: build baseline $(VENV)/.benches
 	$(BIN)/python benches/allocation_speed.py --json target/benches/allocation_speed.json || failed=1; \
 	$(BIN)/python benches/compare.py --json target/benches/compare.json --plot target/benches/compare.png \
 		|| failed=1; \
+	$(BIN)/python benches/evidence.py --json target/benches/evidence.json || failed=1; \
 	$(BIN)/python benches/throughput.py --json target/benches/throughput.json || failed=1; \
 	$(BIN)/python benches/throughput.py --contention --json target/benches/contention.json || failed=1; \
 	$(BIN)/python benches/import_time.py --json target/benches/import_time.json || failed=1; \
@@ -50,11 +52,12 @@ evidence: build
 	$(BIN)/memory-budget evaluate $(DATA)
 
 # Everything that is proved rather than tested, two proofs at a time: docs/reliability.md.
-verify: build baseline
+verify:
 	rm -rf target/proofs
-	@failed=0; \
+	@failed=0; started=$$(date +%s); \
 	$(MAKE) --no-print-directory --jobs 2 --keep-going $(PROOFS) || failed=1; \
-	$(BIN)/python .ci/proof.py || failed=1; \
+	$(PYTHON) .ci/proof.py || failed=1; \
+	echo "$$(($$(date +%s) - started)) seconds in all, with what had to be built"; \
 	exit $$failed
 
 # Lock-free structures in every interleaving, threads being interrupted more often than in `make test`.
@@ -75,7 +78,7 @@ verify-sanitizer:
 	$(PYTHON) .ci/proof.py sanitizer tests/core/stress/thread-sanitizer
 
 verify-fuzz:
-	$(PYTHON) .ci/proof.py fuzz fuzz/run
+	$(PYTHON) .ci/proof.py fuzz fuzz/run 45
 
 # Wheels of the tree and of the source distribution, and the tests on every interpreter there is.
 verify-supply: build baseline
@@ -113,6 +116,8 @@ lint: build
 	.ci/cargo-if-installed fmt --all --check
 	.ci/cargo-if-installed fmt --manifest-path fuzz/Cargo.toml --check
 	.ci/cargo-if-installed clippy --all-targets --locked -- -D warnings
+	RUSTFLAGS="--cfg loom" .ci/cargo-if-installed clippy $(MODELS) --test loom --target-dir target/loom -- -D warnings
+	RUSTFLAGS="--cfg shuttle" .ci/cargo-if-installed clippy $(MODELS) --test shuttle --target-dir target/shuttle -- -D warnings
 
 test-rust:
 	$(CARGO) test --workspace --locked

@@ -1,12 +1,13 @@
 """Runs proofs and tells what they came to.
 
-    .ci/proof.py NAME COMMAND...   runs one, shows its output, notes time, outcome and what it counted
+    .ci/proof.py NAME COMMAND...   runs one, shows its output, notes times, outcome and what it counted
     .ci/proof.py                   prints the table of all that were noted; fails if one of them did
 
 What a proof counted is read from its output: "explored 12 interleavings", "ran 500 executions", "3 passed".
 """
 
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -38,9 +39,10 @@ def run(name: str, command: list[str]) -> int:
             print(f"{name}: {line}", end="", flush=True)
     output = "".join(lines)
     seconds = time.monotonic() - started
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome = "green" if process.returncode == 0 else "FAILED"
     (NOTES / f"{name}.log").write_text(output, encoding="utf-8")
-    note = f"{outcome}\t{seconds:.0f}\t{counted(output)}\n"
+    note = f"{outcome}\t{seconds:.0f}\t{used.ru_utime + used.ru_stime:.0f}\t{counted(output)}\n"
     (NOTES / f"{name}.note").write_text(note, encoding="utf-8")
     return process.returncode
 
@@ -49,11 +51,11 @@ def summary() -> int:
     """Prints what was noted; 1 if something failed, or nothing ran."""
     notes = sorted(NOTES.glob("*.note"))
     failed = 0
-    print(f"\n{'proof':18} {'outcome':8} {'seconds':>7}  counted")
+    print(f"\n{'proof':18} {'outcome':8} {'seconds':>7} {'of a core':>9}  counted")
     for note in notes:
-        outcome, seconds, what = note.read_text(encoding="utf-8").rstrip("\n").split("\t")
+        outcome, seconds, used, what = note.read_text(encoding="utf-8").rstrip("\n").split("\t")
         failed += outcome != "green"
-        print(f"{note.stem:18} {outcome:8} {seconds:>7}  {what}")
+        print(f"{note.stem:18} {outcome:8} {seconds:>7} {used:>9}  {what}")
     return 1 if failed or not notes else 0
 
 

@@ -17,6 +17,7 @@ from memory_budget_allocator import (
     MemoryBudgetAllocator,
     MemoryItem,
     MemoryPool,
+    Ranking,
     WorkspaceConfig,
 )
 from memory_budget_allocator.command_line import main
@@ -89,6 +90,7 @@ class Scene:
             "MemoryBudgetAllocator": MemoryBudgetAllocator,
             "MemoryBudgetConfigLoader": MemoryBudgetConfigLoader,
             "MemoryPool": MemoryPool,
+            "Ranking": Ranking,
             "WorkspaceConfig": WorkspaceConfig,
             "allocate": self.allocator.allocate,
             "allocator": self.allocator,

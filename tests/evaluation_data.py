@@ -90,3 +90,61 @@ def write_lines(path: Path, lines: list[Any]) -> Path:
     """Write a JSON lines file."""
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return path
+
+
+def talks(
+    count: int,
+    questions: int = 8,
+    seed: int = 0,
+    *,
+    length: int = 40,
+    freshness: float = 0.0,
+    importance: float = 0.0,
+    lexical: float = 0.5,
+    smoothing: float = 0.3,
+    match: float = 1.5,
+) -> list[dict[str, Any]]:
+    """Questions about made-up conversations, whose evidence chance picks by a logistic model.
+
+    The logit of a message is `match` times the sum of its relevance, `lexical` times its words and the
+    others; it shares `smoothing` of it with the messages around it. Messages have 8 to 400 tokens.
+    """
+    chance = np.random.default_rng(seed)
+    records: list[dict[str, Any]] = []
+    for number in range(count):
+        days = np.sort(chance.uniform(0.0, 120.0, length))[::-1]
+        weights = chance.uniform(0.0, 1.0, length).round(3)
+        tokens = np.exp(chance.uniform(np.log(8), np.log(400), length)).astype(int)
+        for asked in range(questions):
+            relevance = chance.normal(size=length).round(4)
+            has_word = chance.uniform(size=length) < 0.15
+            logit = relevance + lexical * (has_word - has_word.mean()) / max(float(has_word.std()), 1e-9)
+            logit += freshness * np.exp(-0.693 * 24.0 * days / 720.0) + importance * weights
+            # Sessions of ten; beyond the ends stands the lowest of all.
+            lowest, at = logit.min(), np.arange(length)
+            before = np.where(at % 10 > 0, np.roll(logit, 1), lowest)
+            after = np.where((at % 10 < 9) & (at < length - 1), np.roll(logit, -1), lowest)
+            logit = (1.0 - smoothing) * logit + smoothing * (before + after) / 2.0
+            odds = np.exp(match * logit)
+            records.append(
+                {
+                    "question": "where is the parrot",
+                    "conversation": f"talk {number}",
+                    "now": NOW.isoformat(),
+                    "gold": [f"m{chance.choice(length, p=odds / odds.sum())}"],
+                    "candidates": [
+                        {
+                            "id": f"m{row}",
+                            "text": f"message{number}x{row}" + " parrot" * int(has_word[row]),
+                            "tokens": int(tokens[row]),
+                            "relevance": float(relevance[row]),
+                            "importance": float(weights[row]),
+                            "timestamp": (NOW - timedelta(days=float(days[row]))).isoformat(),
+                            "session": row // 10,
+                        }
+                        for row in range(length)
+                    ],
+                    "id": f"{number}/{asked}",
+                }
+            )
+    return records

@@ -127,3 +127,37 @@ def test_the_cost_of_an_import(
     assert "MISSED" in capsys.readouterr().out
     monkeypatch.setattr(import_time, "BUILD_PROFILE", "debug")
     assert import_time.main([]) == 1
+
+
+def test_evidence_is_timed_beside_what_selects_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("numpy")
+    import evidence
+
+    lengths = [len(text) for text in evidence.texts(300)]
+    assert 200 < sum(lengths) / len(lengths) <= 215
+    monkeypatch.setattr(evidence, "BUILD_PROFILE", "release")
+    target_file = tmp_path / "evidence.json"
+    assert evidence.main(["--rows", "3000", "--rounds", "2", "--json", str(target_file)]) == 0
+    figures = json.loads(target_file.read_text())
+    assert figures["selected"] > 0
+    assert len(figures["library_ms"]) == len(figures["numpy_ms"]) == 2
+    monkeypatch.setattr(evidence, "TARGET_ROWS", 3_000)
+    monkeypatch.setattr(evidence, "TARGET_MS", 0.0)
+    assert evidence.main(["--rows", "3000", "--rounds", "1"]) == 1
+    assert "MISSED" in capsys.readouterr().out
+    monkeypatch.setattr(evidence, "NEIGHBOURS", 0.5)
+    assert evidence.main(["--rows", "3000", "--rounds", "1"]) == 1
+    assert "DIFFERENT" in capsys.readouterr().out
+
+
+def test_evidence_refuses_bad_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numpy")
+    import evidence
+
+    with pytest.raises(SystemExit) as exit_:
+        evidence.main(["--rows", "0"])
+    assert exit_.value.code == 2
+    monkeypatch.setattr(evidence, "BUILD_PROFILE", "debug")
+    assert evidence.main([]) == 1

@@ -219,13 +219,15 @@ def test_threads_and_processes_are_counted(
     rates = throughput.measure("list of 100", rounds=2, seconds=0.02)
     assert all(len(settings) == 2 and min(settings) > 0 for settings in rates.rates.values())
     assert rates.share > 0
+    rates = throughput.measure(throughput.STAND_IN, rounds=1, seconds=0.02)
+    assert rates.share > 0
 
     monkeypatch.setattr(throughput, "BUILD_PROFILE", "release")
     monkeypatch.setattr(throughput, "measure", Mock(side_effect=MissingSideError("no pool here")))
     target = tmp_path / "figures.json"
     assert throughput.main(["--json", str(target)]) == 1
     assert "throughput: MISSING: pool of 100,000: no pool here\n" in capsys.readouterr().err
-    assert len(json.loads(target.read_text(encoding="utf-8"))["rows"]) == 3
+    assert len(json.loads(target.read_text(encoding="utf-8"))["rows"]) == 4
 
 
 def test_contention_counts_both_threads(capsys: pytest.CaptureFixture[str]) -> None:

@@ -293,9 +293,18 @@ def test_another_ranking_for_one_run(run: Run, tmp_path: Path) -> None:
     code, out, err = run(*command, "--ranking", "evidence", "--explain", "small")
     assert (code, out) == (1, "")
     assert "ranking" in err
+    own = tmp_path / "own.json"
+    own.write_text('{"kind": "evidence", "exact_duplicates": false}')
+    code, out, _ = run(*command, "--ranking", str(own))
+    assert code == 0
+    assert re.search(r"^  again +0\.\d+ = ", out, re.MULTILINE)
+    own.write_text('{"exact_duplicate": false}')
+    code, out, err = run(*command, "--ranking", str(own))
+    assert (code, out) == (1, "")
+    assert "own.json, line 1, column 2: exact_duplicate is an unknown key" in err
     code, out, err = run(*command, "--ranking", "best")
     assert (code, out) == (2, "")
-    assert "--ranking: invalid choice: 'best'" in err
+    assert "--ranking: must be weighted, evidence or a .json file, got 'best'" in err
 
 
 def test_clamped_and_enormous_scores(run: Run, tmp_path: Path) -> None:
@@ -404,9 +413,21 @@ def test_show(run: Run) -> None:
 
 def test_show_from_a_file_and_of_an_unknown_workspace(run: Run, tmp_path: Path) -> None:
     settings = tmp_path / "own.yaml"
-    settings.write_text("chat: {max_total_tokens: 100}\n")
+    settings.write_text(
+        "chat: {max_total_tokens: 100}\n"
+        "talk: {ranking: {kind: evidence, freshness_half_life_hours: {rag: 24}}}\n"
+    )
     _, out, _ = run("config", "show", "chat", "--config", str(settings), "--json")
     assert json.loads(out) == WorkspaceConfig("chat", max_total_tokens=100).to_dict()
+    _, out, _ = run("config", "show", "talk", "--config", str(settings))
+    lines = out.splitlines()
+    at = lines.index(next(line for line in lines if line.startswith("ranking")))
+    assert [line.split() for line in lines[at : at + 4]] == [
+        ["ranking"],
+        ["kind", "evidence"],
+        ["freshness_half_life_hours"],
+        ["rag", "24"],
+    ]
     _, out, _ = run("config", "show", "default", "--config", str(settings))
     assert out.startswith("Workspace default, from the packaged configuration\n")
     code, out, err = run("config", "show", "chit", "--config", str(settings))

@@ -25,8 +25,8 @@ def examples() -> list[tuple[str, str]]:
 
 def test_the_pages_have_examples_of_every_command() -> None:
     shown = " ".join(command for command, _ in examples())
-    for command in ("allocate ", "complexity ", "promote ", "config check ", "config show "):
-        assert command in shown
+    for command in ("allocate", "complexity", "promote", "evaluate", "learn", "config check", "config show"):
+        assert f"{command} " in shown
 
 
 @pytest.mark.parametrize(("command", "output"), examples(), ids=[command for command, _ in examples()])

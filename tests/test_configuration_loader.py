@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -9,10 +10,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import memory_budget_allocator.loader
-from memory_budget_allocator import ComplexityRules, MemoryBudgetAllocator, WorkspaceConfig
+from memory_budget_allocator import ComplexityRules, MemoryBudgetAllocator, Ranking, WorkspaceConfig
 from memory_budget_allocator.errors import ArgumentTypeError, ConfigurationError, ConfigurationTypeError
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
@@ -369,3 +371,75 @@ def test_errors_in_an_override_do_not_depend_on_its_order(write: Write) -> None:
     path = write("project_overrides: {late: {p: {max_total_tokens: 9}}}\nlate: {tokens_per_char: 0.5}\n")
     config = MemoryBudgetConfigLoader.load_project_overrides(path)["late"]["p"]
     assert config == WorkspaceConfig("late", max_total_tokens=9, tokens_per_char=0.5)
+
+
+# Rankings
+
+
+PARTS = {"kind": "evidence", "smoothing": 0.2, "freshness_half_life_hours": {"rag": 24.0}}
+
+
+def test_a_ranking_is_a_name_a_mapping_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "learned.json").write_text(json.dumps(PARTS), encoding="utf-8")
+    path = folder / "settings.yaml"
+    path.write_text(
+        "named: {ranking: evidence}\n"
+        "written: {ranking: {kind: evidence, smoothing: 0.2, freshness_half_life_hours: {rag: 24}}}\n"
+        "in_a_file: {ranking: learned.json}\n"
+        "project_overrides: {in_a_file: {plain: {ranking: {smoothing: 0.1}}}}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)  # the file is sought beside the configuration, not from here
+    found = MemoryBudgetConfigLoader.load_from_yaml("settings/settings.yaml")
+    assert found["named"].ranking == "evidence"
+    assert found["written"].ranking == found["in_a_file"].ranking == Ranking.from_dict(PARTS)
+    assert found["in_a_file"].to_dict()["ranking"] == PARTS
+    # What a project says stands for itself: a mapping is one ranking, not changes of another.
+    overrides = MemoryBudgetConfigLoader.load_project_overrides("settings/settings.yaml")
+    assert overrides["in_a_file"]["plain"].ranking == Ranking(smoothing=0.1)
+
+
+def test_a_ranking_reads_what_it_writes(tmp_path: Path) -> None:
+    ranking = Ranking.from_dict(PARTS)
+    path = tmp_path / "ranking.json"
+    path.write_text(json.dumps(ranking.to_dict()), encoding="utf-8")
+    assert Ranking.from_file(path) == ranking
+    path.write_text("", encoding="utf-8")
+    assert Ranking.from_file(path) == Ranking()
+    numbers = Ranking(smoothing=np.float32(0.5), cost_floor=np.int64(7), supersession=True)
+    assert json.loads(json.dumps(numbers.to_dict())) == {
+        "kind": "weighted",
+        "smoothing": 0.5,
+        "cost_floor": 7,
+        "supersession": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: {ranking: best}",
+            "line 1, column 14: a.ranking must be weighted or evidence, a mapping",
+        ),
+        (
+            "a:\n  ranking: {smooth: 1}",
+            "a.ranking.smooth is an unknown key; the nearest known key is",
+        ),
+        ("a: {ranking: {smoothing: 1.5}}", "a.ranking.smoothing must be a number from 0 to 1, got 1.5"),
+        ("a: {ranking: {kind: best}}", "a.ranking.kind must be weighted or evidence, got best"),
+        (
+            "a: {ranking: {freshness_half_life_hours: {attic: 1}}}",
+            "a.ranking.freshness_half_life_hours.attic is no tier; the nearest tier is",
+        ),
+        ("a: {ranking: gone.json}", "a.ranking names a file that cannot be used: [Errno 2] there is no such"),
+        ("a: {ranking: wrong.json}", "wrong.json, line 1, column 15: smoothing must be a number from 0 to 1"),
+        ("a: {smoothing: 0.2}", "a.smoothing is an unknown key; did you mean 'ranking.smoothing'?"),
+    ],
+)
+def test_what_is_wrong_with_a_ranking_has_a_place(write: Write, text: str, message: str) -> None:
+    path = write(text)
+    (path.parent / "wrong.json").write_text('{"smoothing": 5}')
+    assert message in refused(path)

@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 import yaml
 
-from memory_budget_allocator import ComplexityRules, QueryComplexity, WorkspaceConfig, _core
+from memory_budget_allocator import ComplexityRules, QueryComplexity, Ranking, WorkspaceConfig, _core
 from memory_budget_allocator.configuration_schema import (
     COMPLEXITY_KEYS,
+    RANKING_KEYS,
     WORKSPACE_KEYS,
     documentation_table,
     json_schema,
@@ -43,9 +44,10 @@ def test_the_table_covers_every_field() -> None:
     assert [row.field for row in COMPLEXITY_KEYS] == [
         field.name for field in dataclasses.fields(ComplexityRules)
     ]
+    assert [row.field for row in RANKING_KEYS] == [field.name for field in dataclasses.fields(Ranking)]
     levels = [row.key for row in WORKSPACE_KEYS if row.field == "complexity_multipliers"]
     assert levels == [level.value for level in QueryComplexity]
-    paths = [row.path for row in (*WORKSPACE_KEYS, *COMPLEXITY_KEYS)]
+    paths = [row.path for row in (*WORKSPACE_KEYS, *RANKING_KEYS, *COMPLEXITY_KEYS)]
     assert len(set(paths)) == len(paths)
 
 
@@ -101,6 +103,33 @@ GOOD: list[Any] = [
             "level_thresholds": [0, 0, 0],
         }
     },
+    {"a": {"ranking": "evidence"}},
+    {"a": {"ranking": {}}},
+    {
+        "a": {
+            "ranking": {
+                "kind": "evidence",
+                "normalisation": "rank",
+                "lexical_weight": 0,
+                "importance_weight": 2,
+                "freshness_weight": 0.5,
+                "freshness": "power_law",
+                "freshness_floor": 1,
+                "freshness_half_life_hours": {"rag": 8760, "working": 0.5},
+                "smoothing": 0.25,
+                "cost_exponent": 1.5,
+                "cost_floor": 1,
+                "supersession": False,
+                "relevance_gate": -0.5,
+                "minimum_score": -2,
+                "exact_duplicates": True,
+                "near_duplicates": 64,
+                "diversity": 0,
+                "packer": "knapsack",
+            }
+        }
+    },
+    {"a": {"ranking": {"freshness_half_life_hours": 24}}},
 ]
 BAD: list[Any] = [
     [],
@@ -139,6 +168,24 @@ BAD: list[Any] = [
     {"complexity": {"expert_points": -1}},
     {"complexity": {"level_thresholds": [2, 5]}},
     {"complexity": {"unknown": 1}},
+    {"a": {"ranking": "best"}},
+    {"a": {"ranking": 5}},
+    {"a": {"ranking": []}},
+    {"a": {"ranking": None}},
+    {"a": {"ranking": {"kind": "best"}}},
+    {"a": {"ranking": {"smooth": 0.5}}},
+    {"a": {"ranking": {"smoothing": 1.5}}},
+    {"a": {"ranking": {"smoothing": "0.5"}}},
+    {"a": {"ranking": {"smoothing": None}}},
+    {"a": {"ranking": {"lexical_weight": -1}}},
+    {"a": {"ranking": {"cost_floor": 0}}},
+    {"a": {"ranking": {"cost_floor": 1.5}}},
+    {"a": {"ranking": {"near_duplicates": 65}}},
+    {"a": {"ranking": {"supersession": 1}}},
+    {"a": {"ranking": {"freshness_half_life_hours": 0}}},
+    {"a": {"ranking": {"freshness_half_life_hours": {"rag": 0}}}},
+    {"a": {"ranking": {"freshness_half_life_hours": {"attic": 5}}}},
+    {"a": {"ranking": {"freshness_half_life_hours": [5]}}},
 ]
 
 
@@ -158,6 +205,8 @@ def test_schema_and_loader_refuse_the_same(validator: jsonschema.Draft202012Vali
         read_configuration(Document("test", json.dumps(data).replace("null", "")), lambda: packaged)
 
 
-@pytest.mark.parametrize("keys", [WORKSPACE_KEYS, COMPLEXITY_KEYS], ids=["workspace", "complexity"])
+@pytest.mark.parametrize(
+    "keys", [WORKSPACE_KEYS, RANKING_KEYS, COMPLEXITY_KEYS], ids=["workspace", "ranking", "complexity"]
+)
 def test_the_documentation_holds_the_generated_tables(keys: Any) -> None:
     assert documentation_table(keys) in (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -157,7 +157,7 @@ def test_policies_that_are_none_are_named(
         assert error.startswith(f"memory-budget: error: {message}")
         assert error.count("\n") == 1
     assert main(["evaluate", data, "--policy", f"{policies}:number"]) == 2
-    assert "must be a function, got 5" in capsys.readouterr().err
+    assert "must be a function or a Ranking, got 5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def nothing(*_: Any) -> list[str]:
         ({"builtin": ["cosin"]}, ArgumentValueError, "there is no policy 'cosin', only formula, evidence"),
         ({"builtin": []}, ArgumentValueError, "there is no policy to evaluate"),
         ({"policies": {"cosine": nothing}}, ArgumentValueError, "policy 'cosine': another one has this name"),
-        ({"policies": {"mine": 5}}, ArgumentTypeError, "policy 'mine' must be a function, got 5"),
+        ({"policies": {"mine": 5}}, ArgumentTypeError, "policy 'mine' must be a function or a Ranking"),
         ({"baseline": "mine"}, ArgumentValueError, "baseline 'mine' is none of the policies: formula"),
     ],
 )

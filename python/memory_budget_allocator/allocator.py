@@ -12,7 +12,6 @@ from memory_budget_allocator import _core
 from memory_budget_allocator.arguments import (
     check_config,
     check_history_limit,
-    now_us,
     require_text,
     window_us,
 )
@@ -251,8 +250,7 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
             ConfigurationError: the configuration cannot be used.
         """
-        moment = time.time_ns() // 1_000 if current_time is None else now_us(current_time)
-        return _core.calculate_score(item, config, moment, _report_non_finite)
+        return _core.calculate_score(item, config, _core.epoch_microseconds(current_time), _report_non_finite)
 
     # Allocation
 
@@ -332,7 +330,7 @@ class MemoryBudgetAllocator:
             project_id,
             context,
             resolved or self.resolve_config(workspace_id, project_id),
-            now_us(current_time),
+            _core.epoch_microseconds(current_time),
             options,
             epoch,
         )
@@ -466,7 +464,9 @@ class MemoryBudgetAllocator:
         Raises:
             ItemTypeError, ItemValueError, ConfigurationError: as `allocate`; nothing has changed.
         """
-        return _core.evaluate_promotions(items, config, self._tier_order, now_us(current_time), relevance)
+        return _core.evaluate_promotions(
+            items, config, self._tier_order, _core.epoch_microseconds(current_time), relevance
+        )
 
     def apply_tier_changes(
         self, items: Iterable[MemoryLike] | MemoryPool, result: PromotionResult
@@ -502,7 +502,7 @@ class MemoryBudgetAllocator:
         """
         if workspace_id is not None:
             require_text("workspace_id", workspace_id)
-        end_us = now_us(current_time)
+        end_us = _core.epoch_microseconds(current_time)
         since_us = None
         if time_window_hours:
             since_us = end_us - window_us(time_window_hours)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from typing import TYPE_CHECKING
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.errors import (
@@ -16,13 +14,9 @@ from memory_budget_allocator.errors import (
 from memory_budget_allocator.wording import one_line, shown, shown_with_type
 from memory_budget_allocator.workspace import WorkspaceConfig, concerns
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 __all__ = [
     "check_config",
     "check_history_limit",
-    "now_us",
     "require_text",
     "window_us",
 ]
@@ -33,11 +27,6 @@ ALL_TIME_US = 2**60
 """More microseconds than lie between the years 1 and 9999."""
 
 logger = logging.getLogger("memory_budget_allocator")
-
-
-def now_us(current_time: datetime | None) -> int:
-    """Microseconds since 1970 UTC of the given time; of the clock for None."""
-    return time.time_ns() // 1_000 if current_time is None else _core.epoch_microseconds(current_time)
 
 
 def window_us(hours: object) -> int:

@@ -1,7 +1,8 @@
 """Every key a configuration can hold, in one table, and what is derived from it.
 
 `WorkspaceConfig.from_dict` and `to_dict`, the YAML loader, the JSON Schema of the file and the tables of the
-documentation all read `WORKSPACE_KEYS` and `COMPLEXITY_KEYS`; none of them knows a key of its own.
+documentation all read `WORKSPACE_KEYS`, `RANKING_KEYS` and `COMPLEXITY_KEYS`; none of them knows a key of
+its own.
 
 ``python -m memory_budget_allocator.configuration_schema`` prints the JSON Schema.
 """
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 import json
 import operator
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Literal, cast
 
+from memory_budget_allocator.levels import MemoryTier
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import SupportsFloat, SupportsIndex
 
 __all__ = [
@@ -22,6 +26,7 @@ __all__ = [
     "LARGEST_COUNT",
     "LARGEST_POINTS",
     "OTHER_SECTIONS",
+    "RANKING_KEYS",
     "WORKSPACE_KEYS",
     "WORKSPACE_LAYOUT",
     "ConfigurationKey",
@@ -48,6 +53,8 @@ Kind = Literal[
     "choice",
     "amount",
     "reserve",
+    "half_life",
+    "ranking",
 ]
 
 
@@ -94,6 +101,12 @@ class ConfigurationKey:
             return "a whole number of tokens, or a share from 0.0 to 1.0"
         if self.kind == "reserve":
             return f"a whole number of tokens{self._range()}, or a text to be counted"
+        if self.kind == "half_life":
+            return f"a number{self._range()}, or a mapping from tiers to such numbers"
+        if self.kind == "ranking":
+            return (
+                f"{' or '.join(self.choices)}, a mapping of parts, or a file that ends in .json and holds one"
+            )
         if self.optional:
             return f"a whole number{self._range()}, or null"
         return ("a whole number" if self.kind == "integer" else "a number") + self._range()
@@ -118,7 +131,7 @@ class ConfigurationKey:
     def plain(self, value: object) -> object:  # noqa: PLR0911 - one line per kind
         """A value that was checked before as a built-in type: JSON and YAML cannot write NumPy scalars."""
         match self.kind:
-            case "identifier" | "text" | "choice":
+            case "identifier" | "text" | "choice" | "ranking":
                 return str(value)
             case "flag":
                 return bool(value)
@@ -135,6 +148,11 @@ class ConfigurationKey:
                 return operator.index(cast("SupportsIndex", value))
             case "number":
                 return float(cast("SupportsFloat", value))
+            case "half_life":
+                if not isinstance(value, Mapping):
+                    return float(cast("SupportsFloat", value))
+                hours = cast("Mapping[MemoryTier | str, SupportsFloat]", value)
+                return {MemoryTier(tier).value: float(each) for tier, each in hours.items()}
             case "texts":
                 return [str(text) for text in cast("Iterable[object]", value)]
             case "integers":
@@ -248,12 +266,84 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
         choices=("skip", "truncate"),
     ),
     ConfigurationKey(
-        "ranking", None, "ranking", "choice",
-        "in which order memories are tried: the documented formula, or what keeps most evidence",
+        "ranking", None, "ranking", "ranking",
+        "in which order memories are tried: by the documented formula, by what keeps most evidence, or by "
+        "one of these with parts of your own",
         choices=("weighted", "evidence"),
     ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
+
+RANKING_KEYS: tuple[ConfigurationKey, ...] = (
+    ConfigurationKey(
+        "kind", "ranking", "kind", "choice", "what the parts start from", choices=("weighted", "evidence"),
+    ),
+    ConfigurationKey(
+        "normalisation", "ranking", "normalisation", "choice",
+        "how relevance, and BM25 beside it, are made comparable within a call",
+        choices=("none", "z", "min_max", "rank"),
+    ),
+    ConfigurationKey(
+        "lexical_weight", "ranking", "lexical_weight", "number",
+        "weight of BM25 beside the relevance", minimum=0,
+    ),
+    ConfigurationKey(
+        "importance_weight", "ranking", "importance_weight", "number", "weight of the importance", minimum=0,
+    ),
+    ConfigurationKey(
+        "freshness_weight", "ranking", "freshness_weight", "number", "weight of the freshness", minimum=0,
+    ),
+    ConfigurationKey(
+        "freshness", "ranking", "freshness", "choice", "how freshness falls with age",
+        choices=("exponential", "power_law", "none"),
+    ),
+    ConfigurationKey(
+        "freshness_floor", "ranking", "freshness_floor", "number", "least freshness", minimum=0, maximum=1,
+    ),
+    ConfigurationKey(
+        "freshness_half_life_hours", "ranking", "freshness_half_life_hours", "half_life",
+        "hours after which the freshness has halved", above=0,
+    ),
+    ConfigurationKey(
+        "smoothing", "ranking", "smoothing", "number",
+        "share of the neighbours in a session in a score", minimum=0, maximum=1,
+    ),
+    ConfigurationKey(
+        "cost_exponent", "ranking", "cost_exponent", "number",
+        "0 is the order of the scores, 1 that of the value of each token", minimum=0,
+    ),
+    ConfigurationKey(
+        "cost_floor", "ranking", "cost_floor", "integer",
+        "whatever costs less counts as so many tokens", minimum=1, maximum=LARGEST_COUNT,
+    ),
+    ConfigurationKey(
+        "supersession", "ranking", "supersession", "flag",
+        "whether a memory drops the one it names in `supersedes`",
+    ),
+    ConfigurationKey(
+        "relevance_gate", "ranking", "relevance_gate", "number", "least relevance, as given",
+    ),
+    ConfigurationKey(
+        "minimum_score", "ranking", "minimum_score", "number", "least score of this ranking",
+    ),
+    ConfigurationKey(
+        "exact_duplicates", "ranking", "exact_duplicates", "flag",
+        "whether memories with the words of one that was taken are passed over",
+    ),
+    ConfigurationKey(
+        "near_duplicates", "ranking", "near_duplicates", "integer",
+        "in how many of 64 bits the SimHash of such a memory differs at most", minimum=0, maximum=64,
+    ),
+    ConfigurationKey(
+        "diversity", "ranking", "diversity", "number",
+        "lambda of maximal marginal relevance", minimum=0, maximum=1,
+    ),
+    ConfigurationKey(
+        "packer", "ranking", "packer", "choice",
+        "tiers are filled in the order, or with the largest sum of values", choices=("greedy", "knapsack"),
+    ),
+)  # fmt: skip
+"""The parts of a ranking; what is left out is as the `kind` has it."""
 
 COMPLEXITY_KEYS: tuple[ConfigurationKey, ...] = (
     ConfigurationKey(
@@ -344,7 +434,8 @@ WORKSPACE_LAYOUT: Mapping[str, ConfigurationKey | Mapping[str, ConfigurationKey]
 
 def place_in_workspace(name: str) -> str | None:
     """Where a key or field that was written in the wrong place belongs; None for a name that no key has."""
-    return next((row.path for row in WORKSPACE_KEYS if name in (row.field, row.key, row.section)), None)
+    rows = (*WORKSPACE_KEYS, *RANKING_KEYS)
+    return next((row.path for row in rows if name in (row.field, row.key, row.section)), None)
 
 
 def json_schema() -> dict[str, object]:
@@ -412,6 +503,21 @@ def _key_schema(row: ConfigurationKey, default: object) -> dict[str, object]:
             schema |= {"type": "boolean"}
         case "choice":
             schema |= {"enum": list(row.choices)}
+        case "half_life":
+            number: dict[str, object] = {"type": "number", **bounds}
+            by_tier = dict.fromkeys((tier.value for tier in MemoryTier), number)
+            schema |= {
+                "anyOf": [number, {"type": "object", "properties": by_tier, "additionalProperties": False}]
+            }
+        case "ranking":
+            parts = {part.key: _key_schema(part, None) for part in RANKING_KEYS}
+            schema |= {
+                "anyOf": [
+                    {"enum": list(row.choices)},
+                    {"type": "string", "pattern": r"\.json$"},
+                    {"type": "object", "properties": parts, "additionalProperties": False},
+                ]
+            }
         case "amount":
             # JSON Schema cannot tell the share 1.0 from 1 token.
             schema |= {
@@ -440,6 +546,8 @@ def documentation_table(keys: Iterable[ConfigurationKey]) -> str:
             default = ", ".join(str(member) for member in cast("list[object]", value)).replace("|", "\\|")
         else:
             default = "the key above it" if row.kind == "identifier" else _written(value)
+            if row in RANKING_KEYS and row.field != "kind":
+                default = "that of the kind"
         lines.append(f"| `{row.path}` | `{row.field}` | {row.accepted} | {default} | {row.description} |")
     return "\n".join(lines) + "\n"
 
@@ -463,6 +571,7 @@ def _defaults() -> dict[str, object]:
     for name, value in {
         **WorkspaceConfig("default").to_dict(),
         "complexity": ComplexityRules().to_dict(),
+        "ranking.kind": plain["ranking"],
     }.items():
         if isinstance(value, dict):
             members = cast("dict[str, object]", value)

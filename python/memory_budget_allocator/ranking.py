@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from memory_budget_allocator import _core
-from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.errors import ConfigurationError
+from memory_budget_allocator.wording import nearest_known, shown
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from typing import Self
+
+    from memory_budget_allocator.levels import MemoryTier
 
 __all__ = ["Ranking", "RankingName"]
 
@@ -73,10 +80,37 @@ class Ranking:
         """Check every field."""
         _core.check_ranking(self)
 
+    @classmethod
+    def from_dict(cls, parts: Mapping[str, Any]) -> Self:
+        """A ranking from its parts; what is left out is as the `kind` has it.
+
+        Raises:
+            ConfigurationError: a key is no part (the message names the nearest one), or a value cannot be.
+            ConfigurationTypeError: a value has the wrong type.
+        """
+        known = [member.name for member in fields(cls)]
+        for key in parts:
+            if key not in known:
+                raise ConfigurationError(
+                    f"unknown key {shown(f'ranking.{key}')}; {nearest_known(str(key), known)}", field=key
+                )
+        return cls(**parts)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """A ranking from a file that holds its parts, in JSON or YAML: what ``memory-budget learn`` writes.
+
+        Raises:
+            ConfigurationNotFoundError: there is no such file.
+            ConfigurationError: it cannot be read, or a part cannot be; file, line, key and value are named.
+        """
+        from memory_budget_allocator.loader.sections import read_ranking_file
+
+        return cls.from_dict(read_ranking_file(path))
+
     def to_dict(self) -> dict[str, object]:
-        """The parts that were given, of built-in types."""
-        given = {part.name: getattr(self, part.name) for part in fields(self)}
-        if isinstance(self.freshness_half_life_hours, Mapping):
-            hours = self.freshness_half_life_hours.items()
-            given["freshness_half_life_hours"] = {str(MemoryTier(tier).value): value for tier, value in hours}
-        return {name: value for name, value in given.items() if value is not None}
+        """The parts that were given, of built-in types, ready for JSON or YAML."""
+        from memory_budget_allocator.configuration_schema import RANKING_KEYS
+
+        given = {row.key: (row, getattr(self, row.field)) for row in RANKING_KEYS}
+        return {key: row.plain(value) for key, (row, value) in given.items() if value is not None}

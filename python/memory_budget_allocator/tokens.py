@@ -138,7 +138,6 @@ def is_file_name(name: str) -> bool:
     return name.endswith(".json")
 
 
-@functools.cache
 def _built_in(name: str) -> TokenCounter:
     counter = TokenCounter.built_in(name)
     assert counter is not None

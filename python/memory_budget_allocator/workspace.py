@@ -178,7 +178,11 @@ class WorkspaceConfig:
         for name, members in mappings.items():
             values[name] = {**cast("dict[str, object]", values.get(name, {})), **members}
         if isinstance(values.get("ranking"), Mapping):
-            values["ranking"] = _ranking(cast("Mapping[str, Any]", values["ranking"]), where)
+            parts = _mapping(values["ranking"], "ranking", where)
+            try:
+                values["ranking"] = Ranking.from_dict(parts)
+            except ConfigurationError as error:
+                raise type(error)(f"{where}: {error}", field=error.field, value=error.value) from None
         return cls(**cast("dict[str, Any]", values))
 
     def to_dict(self) -> dict[str, Any]:
@@ -262,16 +266,6 @@ def sums_to_one(total: float) -> bool:
     """Whether shares or weights sum to 1 within 0.01."""
     # The last term forgives the rounding of decimal fractions: 1 - 0.99 is a little more than 0.01.
     return abs(total - 1.0) <= SUM_TOLERANCE + 1e-9
-
-
-def _ranking(parts: Mapping[str, Any], where: str) -> Ranking:
-    known = {member.name: member for member in fields(Ranking)}
-    for key in parts:
-        if key not in known:
-            raise ConfigurationError(
-                f"{where}: unknown key {shown(f'ranking.{key}')}; {nearest_known(key, known)}", field=key
-            )
-    return Ranking(**parts)
 
 
 def _mapping(value: object, name: str, where: str) -> Mapping[str, object]:

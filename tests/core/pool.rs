@@ -18,6 +18,7 @@ use memory_budget_core::pool::{Cells, Cost, Entry, Key, Missing, Pool, Query, Re
 use memory_budget_core::promotion::Ladder;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
+use memory_budget_core::token_cell::Counter;
 use memory_budget_core::tokens::MAX_COUNT;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -398,7 +399,9 @@ fn chunks_are_crossed_and_grown() {
         let query = Query::new(&settings, Level::Medium, 20_000_000_000_000);
         let expected = expected(&live, &query, |_, row| Some(row.relevance));
         let found = query.plan(&pool.snapshot());
-        assert_eq!(found.map(|it| it.plan), expected.map(|it| it.0));
+        assert_eq!(found.map(|it| it.plan).as_ref(), expected.as_ref().map(|it| &it.0));
+        let sorted = Query { sort_below: usize::MAX, ..query }.plan(&pool.snapshot());
+        assert_eq!(sorted.map(|it| it.plan), expected.map(|it| it.0));
         // In bulk, then alone, then one of the middle of an old chunk.
         let more = number..(number + 1_500).min(10_000);
         pool.change(|draft| {
@@ -411,6 +414,38 @@ fn chunks_are_crossed_and_grown() {
         pool.change(|draft| draft.put(entry(row as u32, changed)));
         live.insert(row as u32, changed);
     }
+}
+
+#[test]
+fn gathered_tokens_are_those_of_the_counter_and_holes_have_none() {
+    let cost = |row: u32| match row % 3 {
+        0 => Cost::CodePoints(row.into()),
+        1 => Cost::Tokens(row.into()),
+        _ => Cost::CodePoints(0),
+    };
+    let rows: Vec<Row> =
+        (0..5_000).map(|row| Row { cost: cost(row), ..plain(row.into()) }).collect();
+    let pool = filled(&rows);
+    for number in (0..5_000).step_by(9) {
+        pool.change(|draft| draft.remove(number));
+    }
+    let snapshot = pool.snapshot();
+    let count = |numbers: &[u32]| {
+        Ok::<_, Error>(numbers.iter().map(|&number| 7 * u64::from(number)).collect())
+    };
+    let counts = snapshot.counts(Counter::UNNAMED, count).unwrap();
+    let settings = Settings::default();
+    let query = Query { counts: Some(&counts), ..Query::new(&settings, Level::Medium, 0) };
+    let gathered = query.gather(&snapshot, 0.0);
+    let expected = |&number: &u32| match cost(number) {
+        Cost::CodePoints(0) => 0,
+        Cost::CodePoints(_) => 7 * u64::from(number),
+        Cost::Tokens(tokens) => tokens,
+    };
+    let numbers: Vec<u32> = (0..5_000).filter(|number| number % 9 != 0).collect();
+    assert_eq!(gathered.numbers, numbers);
+    let tokens: Vec<u64> = numbers.iter().map(expected).collect();
+    assert_eq!(gathered.candidates().tokens(), tokens);
 }
 
 #[test]

@@ -458,6 +458,24 @@ proptest! {
 
     /// A candidate below all others lowers who has no neighbour, and by no more than its share.
     #[test]
+    fn neighbours_among_some_are_those_of_them_alone(
+        places in vec((prop_oneof![Just(NONE), 0u32..3], 0i64..30, any::<bool>()), 0..40),
+    ) {
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            places.iter().map(|&(session, position, _)| (session, position)).unzip();
+        let whole = Neighbours::of(&session, &position);
+        let rows: Vec<u32> =
+            (0..).zip(&places).filter(|(_, place)| place.2).map(|(row, _)| row).collect();
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            rows.iter().map(|&row| (session[row as usize], position[row as usize])).unzip();
+        let mut taken: Vec<_> = places.iter().filter(|place| place.0 != NONE).map(|place| (place.0, place.1)).collect();
+        taken.sort_unstable();
+        let are_unique = taken.windows(2).all(|pair| pair[0] != pair[1]);
+        let expected = are_unique.then(|| Neighbours::of(&session, &position));
+        prop_assert_eq!(whole.among(&rows), expected);
+    }
+
+    #[test]
     fn the_lowest_moves_the_ends_alone(rows in vec(row(relevance()), 1..40), below in 0.0..5.0, weight in 0.0..=1.0) {
         let mut columns = Columns::of(&rows);
         let before = smooth(
@@ -518,6 +536,55 @@ proptest! {
         let counted: u32 = terms.counted().map(|(_, count)| u32::from(count)).sum();
         prop_assert!(counted <= terms.length());
         prop_assert!((terms.length() as usize) <= text.chars().count() * 4);
+    }
+}
+
+/// More rows than go through the steps together, put together step by step.
+#[test]
+fn many_rows_are_rated_as_the_steps_say() {
+    const ROWS: u32 = 1_700;
+    let mut random = 1u64;
+    let mut next = move || {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 11) as f64 / (1u64 << 53) as f64
+    };
+    for unknown in [false, true] {
+        let mut relevance: Vec<f64> = (0..ROWS).map(|_| next()).collect();
+        if unknown {
+            relevance[600] = f64::NAN;
+            relevance[1_650] = f64::INFINITY;
+        }
+        let columns = Columns {
+            tier: (0..ROWS).map(|row| Tier::ALL[row as usize % 4]).collect(),
+            relevance,
+            importance: (0..ROWS).map(|_| 1.5 * next()).collect(),
+            timestamp_us: vec![NO_TIME; ROWS as usize],
+            tokens: (0..ROWS).map(|row| 5_000 / (u64::from(row) + 1)).collect(),
+            ..Columns::default()
+        };
+        let lexical: Vec<f64> = (0..ROWS).map(|_| (9.0 * next() - 5.0).max(0.0)).collect();
+        let (session, position): (Vec<u32>, Vec<i64>) =
+            (0..ROWS).map(|row| (row / 70, i64::from(row))).unzip();
+        let neighbours = Neighbours::of(&session, &position);
+        let signals =
+            Signals { lexical: Some(&lexical), neighbours: Some(&neighbours), superseded: None };
+        let options = RankingOptions::evidence();
+        let ranked = rank(&columns.candidates(), &signals, &options, NOW).unwrap();
+
+        let z = |values: &[f64]| Normalisation::Z.of(values);
+        let matching = z(&columns.relevance).into_iter().zip(z(&lexical));
+        let fused =
+            z(&matching.map(|(relevance, bm25)| relevance + bm25 * 0.5).collect::<Vec<_>>());
+        let rated = fused.into_iter().zip(&columns.importance);
+        let scores: Vec<f64> =
+            rated.map(|(fused, importance)| fused + importance.min(1.0) * 0.25).collect();
+        let scores = smooth(&scores, Some(&neighbours), 0.3);
+        let logarithm = |tokens: u64| (tokens.max(32) as f64).ln();
+        let priced = scores.iter().zip(&columns.tokens);
+        let keys: Vec<f64> = priced.map(|(score, &tokens)| score - logarithm(tokens)).collect();
+        assert_eq!(ranked.scores, scores);
+        assert_eq!(ranked.keys, keys);
     }
 }
 

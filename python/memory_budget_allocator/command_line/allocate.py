@@ -10,6 +10,7 @@ from memory_budget_allocator.command_line.streams import write_json, write_lines
 from memory_budget_allocator.command_line.tables import Column, bar, facts, number, table, terminal_width
 from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
+from memory_budget_allocator.ranking import Ranking
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +34,9 @@ def run_allocate(arguments: argparse.Namespace) -> None:
     """Allocate and print the result."""
     allocator = make_allocator(arguments.config)
     check_context(allocator, arguments.context)
+    ranking = arguments.ranking
+    if ranking is not None and ranking.endswith(".json"):
+        ranking = Ranking.from_file(ranking)
     items = read_memories(arguments.memories).items
     config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
     # Configurations are live, and this one is of this run alone.
@@ -40,8 +44,8 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         config.spill_over = True
     if arguments.minimum_score is not None:
         config.minimum_score = arguments.minimum_score
-    if arguments.ranking is not None:
-        config.ranking = arguments.ranking
+    if ranking is not None:
+        config.ranking = ranking
     with_receipts = arguments.report or arguments.explain is not None
     allocation = allocator.allocate(
         arguments.query,

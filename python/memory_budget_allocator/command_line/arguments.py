@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from memory_budget_allocator._core import __version__
+from memory_budget_allocator.command_line import help_texts
 from memory_budget_allocator.command_line.streams import PROGRAM
 from memory_budget_allocator.configuration_schema import LARGEST_COUNT
 from memory_budget_allocator.wording import one_line, shown
@@ -20,110 +21,6 @@ __all__ = ["make_parser"]
 
 RANKINGS = ("weighted", "evidence")
 RESERVES = ("system", "query", "history", "completion")
-
-_EXIT_CODES = """\
-exit codes: 0 done, 1 unusable data (one line says what and where),
-            2 wrong usage, 130 Ctrl-C"""
-
-_TOP = f"""\
-examples:
-  {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
-  {PROGRAM} complexity "Compare these two architectures"
-  {PROGRAM} promote memories.jsonl --workspace development
-  {PROGRAM} evaluate questions.jsonl
-  {PROGRAM} config check memory-budget.yaml
-  {PROGRAM} config show research
-
-Each command explains itself: {PROGRAM} COMMAND --help
-
-{_EXIT_CODES}
-"""
-
-_MEMORIES = """\
-MEMORIES is a JSON array of objects or a JSON lines file (one object on each
-line); which of the two, the program finds out.
-  required  memory_id, text, tier (working, project, long_term or rag)
-  optional  timestamp, last_accessed (ISO 8601; without an offset in UTC),
-            relevance_score, importance_score, token_count, access_count,
-            user_id, metadata, pinned, evergreen and the other fields of
-            MemoryItem
-"""
-
-_ALLOCATE = f"""\
-{_MEMORIES}
-The result shows each tier's budget and use, what was taken with the parts of
-its score, and what was left out and why. Nothing is written to the file.
-
-examples:
-  {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
-  {PROGRAM} allocate all.json --query "Why?" --workspace research --json
-  {PROGRAM} allocate all.json --query "Why?" --max-prompt-tokens 4000 \\
-      --reserve system=500 --reserve completion=1000 --spill-over
-  {PROGRAM} allocate all.json --query "Why?" --explain m7 --explain m9
-  {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < all.jsonl
-
-{_EXIT_CODES}
-"""
-
-_COMPLEXITY = f"""\
-examples:
-  {PROGRAM} complexity "What time is it?"
-  {PROGRAM} complexity "Compare both" --context '{{"history_length": 12}}'
-  {PROGRAM} complexity -- "--verbose does what?"
-
-{_EXIT_CODES}
-"""
-
-_PROMOTE = f"""\
-{_MEMORIES}
-A combined_score in the file counts as it stands; a memory without one is
-scored first, as allocate would. Moves are only recommended, nothing is moved.
-
-examples:
-  {PROGRAM} promote memories.jsonl
-  {PROGRAM} promote memories.jsonl --now 2026-03-14T15:00:00Z --json
-
-{_EXIT_CODES}
-"""
-
-_EVALUATE = f"""\
-DATA is a folder of conversations or a JSON lines file of questions, each with
-candidates, their relevance and the ids of those that hold the answer
-(docs/evaluation.md describes both). Needs NumPy: the extra "evaluate".
-  policies  formula, evidence, cosine, cosine-cut, recent, bm25, random, oracle,
-            and functions of your own, which get a question, its candidates and a
-            budget and return ids in the order in which they are to be taken
-
-examples:
-  {PROGRAM} evaluate questions.jsonl
-  {PROGRAM} evaluate folder --budgets 512,2048 --policies formula,cosine
-  {PROGRAM} evaluate folder --policy my_module:my_policy --split odd
-  {PROGRAM} evaluate folder --json figures.json --plot recall.png
-
-{_EXIT_CODES}
-"""
-
-_CONFIG = f"""\
-examples:
-  {PROGRAM} config check memory-budget.yaml
-  {PROGRAM} config show development --config memory-budget.yaml
-
-{_EXIT_CODES}
-"""
-
-_CHECK = f"""\
-Problems appear one a line, the first of every workspace and section; the exit
-code is then 1. Warnings (a key that stands twice, ...) leave it at 0.
-
-example:
-  {PROGRAM} config check memory-budget.yaml
-"""
-
-_SHOW = f"""\
-examples:
-  {PROGRAM} config show default
-  {PROGRAM} config show chat --config memory-budget.yaml --json
-"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -143,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         description="Decides which memories go into a prompt, within a token budget per tier.",
-        epilog=_TOP,
+        epilog=help_texts.TOP,
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -152,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     allocate = _command(
-        commands, "allocate", "select the memories for a query", _ALLOCATE, "allocate:run_allocate"
+        commands, "allocate", "select the memories for a query", help_texts.ALLOCATE, "allocate:run_allocate"
     )
     _add_memories(allocate)
     allocate.add_argument("--query", required=True, metavar="TEXT", help="what the memories are wanted for")
@@ -179,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands,
         "complexity",
         "show how complex a query is, and why",
-        _COMPLEXITY,
+        help_texts.COMPLEXITY,
         "complexity:run_complexity",
     )
     complexity.add_argument("text", metavar="TEXT", help="the query")
@@ -187,7 +84,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_config(complexity, "YAML file whose section complexity applies")
     _add_json(complexity)
 
-    promote = _command(commands, "promote", "recommend moves between tiers", _PROMOTE, "promote:run_promote")
+    promote = _command(
+        commands, "promote", "recommend moves between tiers", help_texts.PROMOTE, "promote:run_promote"
+    )
     _add_memories(promote)
     _add_workspace(promote)
     _add_config(promote)
@@ -195,12 +94,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_json(promote)
 
     _add_evaluate(commands)
+    _add_learn(commands)
 
-    config = _command(commands, "config", "check or show a configuration", _CONFIG, None)
+    config = _command(commands, "config", "check or show a configuration", help_texts.CONFIG, None)
     actions = config.add_subparsers(title="commands", metavar="COMMAND")
-    check = _command(actions, "check", "check a configuration file", _CHECK, "configuration:run_check")
+    check = _command(
+        actions, "check", "check a configuration file", help_texts.CHECK, "configuration:run_check"
+    )
     check.add_argument("file", metavar="FILE", help="YAML file")
-    show = _command(actions, "show", "show a workspace and its budgets", _SHOW, "configuration:run_show")
+    show = _command(
+        actions, "show", "show a workspace and its budgets", help_texts.SHOW, "configuration:run_show"
+    )
     show.add_argument("workspace", metavar="ID", help="workspace: one of FILE or a packaged one")
     _add_config(show)
     _add_json(show)
@@ -209,16 +113,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
     evaluate = _command(
-        commands, "evaluate", "measure which policy keeps the evidence", _EVALUATE, "evaluate:run_evaluate"
+        commands,
+        "evaluate",
+        "measure which policy keeps the evidence",
+        help_texts.EVALUATE,
+        "evaluate:run_evaluate",
     )
     evaluate.add_argument("data", metavar="DATA", help="folder, or JSON lines file; - for stdin")
-    evaluate.add_argument(
-        "--budgets",
-        type=_budgets,
-        default="256,512,1024,2048,4096",
-        metavar="N,N,...",
-        help="token budgets (default: %(default)s)",
-    )
+    _add_budgets(evaluate)
     evaluate.add_argument(
         "--policies", type=_names, metavar="NAME,...", help="which of the built-in ones (default: all)"
     )
@@ -231,28 +133,70 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyr
         help="a policy of your own, from a module of the current folder or an installed one; repeatable",
     )
     evaluate.add_argument(
-        "--baseline", metavar="NAME", help="the policy the others are compared with (default: cosine)"
+        "--ranking",
+        type=_ranking_file,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="the library with the ranking of that file, such as learn writes; repeatable",
     )
     evaluate.add_argument(
+        "--baseline", metavar="NAME", help="the policy the others are compared with (default: cosine)"
+    )
+    _add_part_of_data(evaluate)
+    evaluate.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
+    evaluate.add_argument("--plot", metavar="FILE.png", help='also draw recall (extra "plot")')
+
+
+def _add_learn(commands: argparse._SubParsersAction[_Parser]) -> None:  # pyright: ignore[reportPrivateUsage]
+    learn = _command(
+        commands, "learn", "learn a ranking from judged questions", help_texts.LEARN, "learn:run_learn"
+    )
+    learn.add_argument("data", metavar="DATA", help="folder, or JSON lines file; - for stdin")
+    learn.add_argument(
+        "-o", "--output", metavar="FILE.json", type=_ranking_file, help="where the ranking goes"
+    )
+    _add_budgets(learn)
+    learn.add_argument(
+        "--folds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="parts of the data, each judged by what was learned from the others (default: %(default)s)",
+    )
+    _add_part_of_data(learn)
+    learn.add_argument("--anyway", action="store_true", help="write it even if it kept less than evidence")
+
+
+def _add_budgets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--budgets",
+        type=_budgets,
+        default="256,512,1024,2048,4096",
+        metavar="N,N,...",
+        help="token budgets (default: %(default)s)",
+    )
+
+
+def _add_part_of_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--conversations",
         default="*",
         metavar="PATTERN",
         help="only those whose name matches, such as 'chat-*'",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--split",
         choices=("odd", "even"),
         help="only every other conversation: choose a rule on one half, judge it on the other",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
         help="of random orders and intervals (default: %(default)s)",
     )
-    evaluate.add_argument("--json", metavar="FILE", help="also write all figures to FILE")
-    evaluate.add_argument("--plot", metavar="FILE.png", help='also draw recall (extra "plot")')
 
 
 def _command(
@@ -334,7 +278,24 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minimum-score", type=_score, metavar="X", help="least score that is taken, from 0 to 1"
     )
-    parser.add_argument("--ranking", choices=RANKINGS, help="in which order memories are tried")
+    parser.add_argument(
+        "--ranking",
+        type=_ranking,
+        metavar="NAME",
+        help="in which order memories are tried: weighted, evidence, or the file of a ranking (.json)",
+    )
+
+
+def _ranking_file(text: str) -> str:
+    if text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(f"must be a file that ends in .json, got {shown(text)}")
+
+
+def _ranking(text: str) -> str:
+    if text in RANKINGS or text.endswith(".json"):
+        return text
+    raise argparse.ArgumentTypeError(f"must be {', '.join(RANKINGS)} or a .json file, got {shown(text)}")
 
 
 def _tokens(text: str) -> int:

@@ -124,16 +124,22 @@ def _written(value: object) -> str:
     return displayable(value) if isinstance(value, str) else number(cast("float", value))
 
 
+def _settings(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """A setting, or a section with what is in it."""
+    if not isinstance(value, dict):
+        yield name, _written(value)
+        return
+    yield name, ""
+    for key, member in cast("dict[str, object]", value).items():
+        yield from ((f"  {label}", text) for label, text in _settings(key, member))
+
+
 def _show(config: WorkspaceConfig, source: str) -> Iterator[str]:
     width = terminal_width()
     settings: list[tuple[str, str]] = []
     for name, value in config.to_dict().items():
-        if isinstance(value, dict):
-            members = cast("dict[str, object]", value)
-            settings.append((name, ""))
-            settings += [(f"  {key}", _written(member)) for key, member in members.items()]
-        elif name != "workspace_id":
-            settings.append((name, _written(value)))
+        if name != "workspace_id":
+            settings += _settings(name, value)
     yield f"Workspace {displayable(config.workspace_id)}, from {source}"
     yield ""
     yield from facts(settings, width)

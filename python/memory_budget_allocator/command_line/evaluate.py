@@ -15,6 +15,7 @@ from memory_budget_allocator.command_line.streams import write_lines
 from memory_budget_allocator.command_line.tables import terminal_width
 from memory_budget_allocator.durable_write import write_text
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError
+from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator.evaluation import PolicyFunction
 
-__all__ = ["run_evaluate"]
+__all__ = ["run_evaluate", "writing"]
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -35,14 +36,15 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     builtin = tuple(BUILTIN_POLICIES) if arguments.policies is None else arguments.policies
     # What can be wrong with the arguments is found before the work, not after it.
     with _current_folder_importable():
-        functions = {name: _function(name) for name in arguments.policy}
+        own: dict[str, PolicyFunction | Ranking] = {name: _function(name) for name in arguments.policy}
+        own |= {path: Ranking.from_file(path) for path in arguments.ranking}
         try:
             if arguments.plot is not None:
                 from memory_budget_allocator.evaluation.plot import figure_type, format_of
 
                 format_of(arguments.plot)
                 figure_type()
-            choose_policies(functions, builtin, arguments.baseline, arguments.seed)
+            choose_policies(own, builtin, arguments.baseline, arguments.seed)
         except (ArgumentTypeError, ArgumentValueError) as error:
             raise UsageError(str(error)) from error
         evaluation = evaluate(
@@ -52,7 +54,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
                 half=arguments.split,
                 progress=partial(with_progress, what="conversations read"),
             ),
-            policies=functions,
+            policies=own,
             builtin=builtin,
             budgets=arguments.budgets,
             baseline=arguments.baseline,
@@ -62,10 +64,10 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     write_lines(lines(evaluation, terminal_width()))
     if arguments.json is not None:
         text = json.dumps(evaluation.to_dict(), allow_nan=False, indent=2) + "\n"
-        with _writing(arguments.json):
+        with writing(arguments.json):
             write_text(arguments.json, [text])
     if arguments.plot is not None:
-        with _writing(arguments.plot):
+        with writing(arguments.plot):
             evaluation.plot(arguments.plot)
 
 
@@ -100,7 +102,8 @@ def _function(name: str) -> PolicyFunction:
 
 
 @contextmanager
-def _writing(path: str) -> Generator[None]:
+def writing(path: str) -> Generator[None]:
+    """Says which file an error of the system is about."""
     try:
         yield
     except OSError as error:

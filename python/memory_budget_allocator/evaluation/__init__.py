@@ -17,6 +17,7 @@ try:
     )
     from memory_budget_allocator.evaluation.function_policy import PolicyFunction
     from memory_budget_allocator.evaluation.json_lines_format import dataset_from_records
+    from memory_budget_allocator.evaluation.learning import Learned, learn
     from memory_budget_allocator.evaluation.loading import load, part_of
     from memory_budget_allocator.evaluation.policies import BUILTIN_POLICIES
     from memory_budget_allocator.evaluation.report import CategoryRecall, Estimate, Evaluation
@@ -39,10 +40,12 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "JudgedQuestion",
+    "Learned",
     "PolicyFunction",
     "Question",
     "dataset_from_records",
     "evaluate",
+    "learn",
     "load",
     "part_of",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +66,12 @@ class CandidateSet:
     def positions(self) -> dict[str, int]:
         """Where each id stands."""
         return {candidate_id: position for position, candidate_id in enumerate(self.ids)}
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """The place of each candidate in its session, from 0."""
+        next_of: defaultdict[str | None, count[int]] = defaultdict(count)
+        return tuple(next(next_of[session]) for session in self.sessions)
 
     @cached_property
     def smallest(self) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
@@ -69,7 +67,6 @@ class LibraryPolicy:
 
 
 def _memories(candidates: CandidateSet) -> list[MemoryItem]:
-    places: defaultdict[str | None, count[int]] = defaultdict(count)
     return [
         MemoryItem(
             memory_id=memory_id,
@@ -79,15 +76,16 @@ def _memories(candidates: CandidateSet) -> list[MemoryItem]:
             importance_score=importance,
             token_count=tokens,
             session_id=session,
-            position=next(places[session]),
+            position=place,
         )
-        for memory_id, text, tokens, timestamp, importance, session in zip(
+        for memory_id, text, tokens, timestamp, importance, session, place in zip(
             candidates.ids,
             candidates.texts,
             candidates.tokens,
             candidates.timestamps,
             candidates.importances,
             candidates.sessions,
+            candidates.places,
             strict=True,
         )
     ]

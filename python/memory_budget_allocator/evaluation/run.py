@@ -11,10 +11,12 @@ from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError
 from memory_budget_allocator.evaluation.bootstrap import Averages, averages
 from memory_budget_allocator.evaluation.dataset import Conversation, Dataset
 from memory_budget_allocator.evaluation.function_policy import FunctionPolicy, PolicyFunction
+from memory_budget_allocator.evaluation.library_policy import LibraryPolicy
 from memory_budget_allocator.evaluation.loading import load
 from memory_budget_allocator.evaluation.policies import BUILTIN_POLICIES
 from memory_budget_allocator.evaluation.recall import Measurements, measure
 from memory_budget_allocator.evaluation.report import CategoryRecall, Estimate, Evaluation, Row
+from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
 
     Progress: TypeAlias = Callable[[Sequence[Conversation]], Iterable[Conversation]]
 
-__all__ = ["DEFAULT_BUDGETS", "evaluate"]
+__all__ = [
+    "DEFAULT_BUDGETS",
+    "Progress",
+    "check_whole",
+    "checked_budgets",
+    "choose_policies",
+    "evaluate",
+    "judge",
+]
 
 DEFAULT_BUDGETS = (256, 512, 1024, 2048, 4096)
 
@@ -35,7 +45,7 @@ USUAL_BASELINE = "cosine"
 def evaluate(
     data: Dataset | str | os.PathLike[str],
     *,
-    policies: Mapping[str, PolicyFunction] | None = None,
+    policies: Mapping[str, PolicyFunction | Ranking] | None = None,
     builtin: Iterable[str] = tuple(BUILTIN_POLICIES),
     budgets: Iterable[int] = DEFAULT_BUDGETS,
     baseline: str | None = None,
@@ -50,7 +60,7 @@ def evaluate(
         data: a data set, or what `load` reads.
         policies: functions of your own by name, beside the built-in ones. Each gets a `Question`, its
             `Candidate` objects and a budget in tokens, and returns ids in the order in which they are to be
-            taken; what does not fit into what is left is passed over.
+            taken; what does not fit into what is left is passed over. A `Ranking` is the library with it.
         builtin: which of `BUILTIN_POLICIES`.
         budgets: tokens, each at least 1.
         baseline: the policy the others are compared with; cosine if it is among them, else the first.
@@ -62,30 +72,48 @@ def evaluate(
         ArgumentTypeError: an argument or what a policy returned has the wrong type.
         ArgumentValueError: a budget, a name or the seed cannot be, or a policy returned what is no candidate.
     """
-    tokens = _checked_budgets(budgets)
+    tokens = checked_budgets(budgets)
     chosen, baseline = choose_policies(policies or {}, builtin, baseline, seed)
     dataset = data if isinstance(data, Dataset) else load(data)
+    return judge(dataset, chosen, tokens, baseline=baseline, seed=seed, progress=progress)
+
+
+def judge(
+    dataset: Dataset,
+    policies: Mapping[str, Policy],
+    budgets: tuple[int, ...],
+    *,
+    baseline: str,
+    seed: int,
+    progress: Progress | None,
+) -> Evaluation:
+    """What `evaluate` does once its arguments are checked.
+
+    Raises:
+        DataError: no question has gold.
+        ArgumentTypeError, ArgumentValueError: a policy returned what is no candidate.
+    """
     questions = [question for each in dataset.conversations for question in each.questions]
     with_gold = sum(bool(question.gold) for question in questions)
     if not with_gold:
         raise DataError(f"{one_line(dataset.name)}: no question has evidence")
     steps = dataset.conversations if progress is None else progress(dataset.conversations)
-    measured = measure(steps, chosen, tokens)
+    measured = measure(steps, policies, budgets)
     return Evaluation(
         data=dataset.name,
-        budgets=tokens,
+        budgets=budgets,
         seed=seed,
         conversations=int(measured.conversations.max()) + 1,
         candidates=sum(map(len, {id(each.candidate_set): each.candidate_set for each in questions}.values())),
         questions=with_gold,
         questions_without_evidence=len(questions) - with_gold,
         baseline=baseline,
-        **_summary(measured, tuple(chosen), len(tokens), baseline, seed),
+        **_summary(measured, tuple(policies), len(budgets), baseline, seed),
     )
 
 
 def choose_policies(
-    functions: Mapping[str, PolicyFunction], builtin: Iterable[str], baseline: str | None, seed: int
+    own: Mapping[str, PolicyFunction | Ranking], builtin: Iterable[str], baseline: str | None, seed: int
 ) -> tuple[dict[str, Policy], str]:
     """The policies by name, and which of them is the baseline; see `evaluate`.
 
@@ -93,18 +121,23 @@ def choose_policies(
         ArgumentTypeError: a policy is no function, or the seed no whole number.
         ArgumentValueError: a name is unknown or stands twice, or the seed is negative.
     """
-    _check_whole("seed", seed, least=0)
+    check_whole("seed", seed, least=0)
     chosen: dict[str, Policy] = {}
     for name in builtin:
         if name not in BUILTIN_POLICIES:
             raise ArgumentValueError(f"there is no policy {shown(name)}, only {', '.join(BUILTIN_POLICIES)}")
         chosen[name] = BUILTIN_POLICIES[name](seed)
-    for name, function in functions.items():
+    for name, policy in own.items():
         if name in chosen:
             raise ArgumentValueError(f"policy {shown(name)}: another one has this name")
-        if not callable(function):
-            raise ArgumentTypeError(f"policy {shown(name)} must be a function, got {shown(function)}")
-        chosen[name] = FunctionPolicy(name, function)
+        if isinstance(policy, Ranking):
+            chosen[name] = LibraryPolicy(ranking=policy)
+        elif callable(policy):
+            chosen[name] = FunctionPolicy(name, policy)
+        else:
+            raise ArgumentTypeError(
+                f"policy {shown(name)} must be a function or a Ranking, got {shown(policy)}"
+            )
     if not chosen:
         raise ArgumentValueError("there is no policy to evaluate")
     if baseline is None:
@@ -114,15 +147,25 @@ def choose_policies(
     return chosen, baseline
 
 
-def _checked_budgets(budgets: Iterable[int]) -> tuple[int, ...]:
-    """The budgets without repetitions, in their order."""
-    checked = tuple(dict.fromkeys(_check_whole("budgets", budget, least=1) for budget in budgets))
+def checked_budgets(budgets: Iterable[int]) -> tuple[int, ...]:
+    """The budgets without repetitions, in their order.
+
+    Raises:
+        ArgumentTypeError: one is no whole number.
+        ArgumentValueError: one is not above 0, or there is none.
+    """
+    checked = tuple(dict.fromkeys(check_whole("budgets", budget, least=1) for budget in budgets))
     if not checked:
         raise ArgumentValueError("budgets must name at least one number of tokens")
     return checked
 
 
-def _check_whole(name: str, value: object, least: int) -> int:
+def check_whole(name: str, value: object, least: int) -> int:
+    """The value, if it is a whole number of at least `least`.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: it is not; `name` says which argument that is.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentTypeError(f"{name}: must be a whole number, got {shown(value)}")
     if not least <= value <= LARGEST_COUNT:

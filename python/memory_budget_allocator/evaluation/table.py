@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.tables import Column, facts, table
 from memory_budget_allocator.command_line.text_width import display_width, displayable
 from memory_budget_allocator.evaluation.bootstrap import SAMPLES
+from memory_budget_allocator.evaluation.learning import parts_of
+from memory_budget_allocator.evaluation.logistic import EVIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from memory_budget_allocator.evaluation.learning import Learned
     from memory_budget_allocator.evaluation.report import Estimate, Evaluation, Row
 
-__all__ = ["lines"]
+__all__ = ["learned_lines", "lines"]
 
 LONGEST_NAME = 200
 LEAST_CATEGORY = 12
@@ -55,6 +59,23 @@ def lines(evaluation: Evaluation, width: int) -> Iterator[str]:
     if evaluation.categories:
         yield ""
         yield from _categories(evaluation, width)
+
+
+def learned_lines(learned: Learned, width: int) -> Iterator[str]:
+    """What was learned, then how it did on what it had not seen."""
+    columns = [Column("PART", least=8)]
+    columns += [Column(name, right=True) for name in ("EVIDENCE", "LEARNED", "OVER FOLDS")]
+    rows: list[Sequence[str]] = []
+    for name, usual in parts_of(EVIDENCE).items():
+        folds = [getattr(ranking, name) for ranking in learned.fold_rankings]
+        found = getattr(learned.ranking, name)
+        rows.append([name, f"{usual:.2f}", f"{found:.2f}", f"{min(folds):.2f}..{max(folds):.2f}"])
+    yield from table(columns, rows, width)
+    yield ""
+    yield f"One standard deviation of the match multiplies the odds by {math.exp(learned.match_weight):.1f}."
+    yield f"Judged in {len(learned.fold_rankings)} folds, each by what was learned from the others."
+    yield ""
+    yield from lines(learned.evaluation, width)
 
 
 def _section(

@@ -78,7 +78,7 @@ def read_file(path: str | os.PathLike[str]) -> Document:
         raise ConfigurationError(
             f"{name}: larger than {MAXIMUM_FILE_BYTES} bytes, too large for a configuration"
         )
-    return Document(name, _decode(name, content))
+    return Document(name, _decode(name, content), Path(location).parent)
 
 
 def _decode(name: str, content: bytes) -> str:
@@ -95,9 +95,10 @@ def _decode(name: str, content: bytes) -> str:
 class Document:
     """One YAML document: its root node, and how to read and to complain about the nodes below it."""
 
-    def __init__(self, name: str, text: str) -> None:
-        """Parse `text`; `name` stands for the file in messages."""
+    def __init__(self, name: str, text: str, folder: Path = Path()) -> None:
+        """Parse `text`; `name` stands for the file in messages, files it names are sought from `folder`."""
         self.name = name
+        self.folder = folder
         self.root = compose(name, text)
         self._mappings: dict[int, dict[str, Entry]] = {}
 

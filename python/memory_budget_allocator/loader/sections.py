@@ -7,29 +7,37 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from yaml.nodes import ScalarNode
+from yaml.nodes import MappingNode, ScalarNode
 
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.configuration_schema import (
     COMPLEXITY_KEYS,
     OTHER_SECTIONS,
+    RANKING_KEYS,
     WORKSPACE_LAYOUT,
     ConfigurationKey,
     place_in_workspace,
 )
-from memory_budget_allocator.errors import ConfigurationError, ConfigurationTypeError
+from memory_budget_allocator.errors import (
+    ConfigurationError,
+    ConfigurationNotFoundError,
+    ConfigurationTypeError,
+)
+from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.loader.documents import read_file
 from memory_budget_allocator.loader.scalars import is_empty
 from memory_budget_allocator.wording import nearest_known, shown
 from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from yaml.nodes import Node
 
     from memory_budget_allocator.loader.documents import Document, Entry, KeyPath
 
-__all__ = ["ConfigurationFile", "Settings", "read_configuration"]
+__all__ = ["ConfigurationFile", "Settings", "read_configuration", "read_ranking_file"]
 
 Settings: TypeAlias = "dict[str, Any]"
 """A workspace in the nested shape of the file, complete and checked."""
@@ -201,7 +209,7 @@ def _read_free(document: Document, section: Entry | None) -> dict[str, Any]:
     }
 
 
-def _read_value(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> object:
+def _read_value(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> object:  # noqa: PLR0911
     match row.kind:
         case "texts":
             members = document.sequence(node, path, row.accepted)
@@ -213,6 +221,10 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
             return _read_text(document, node, path, row.accepted)
         case "integer" | "number":
             return _read_number(document, node, path, row)
+        case "half_life":
+            return _read_half_life(document, node, path, row)
+        case "ranking":
+            return _read_ranking(document, node, path, row)
         case _:
             return _read_scalar(document, node, path, row)
 
@@ -234,7 +246,7 @@ def _read_number(document: Document, node: Node, path: KeyPath, row: Configurati
     value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
     if row.optional and value is None and isinstance(node, ScalarNode):
         return None
-    whole = row.kind != "number"
+    whole = row.kind in ("integer", "integers")
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         problem = f"must be {row.accepted}, got {document.written(node)}"
         document.fail(node, path, problem, kind=ConfigurationTypeError, field=row.field)
@@ -272,6 +284,63 @@ def _read_scalar(document: Document, node: Node, path: KeyPath, row: Configurati
     if refused:
         document.fail(node, path, problem, field=row.field, value=value)
     return value
+
+
+def _read_half_life(
+    document: Document, node: Node, path: KeyPath, row: ConfigurationKey
+) -> float | dict[str, float | None] | None:
+    """A number, or a mapping from tiers to numbers."""
+    if not isinstance(node, MappingNode):
+        return _read_number(document, node, path, row)
+    tiers = [tier.value for tier in MemoryTier]
+    hours: dict[str, float | None] = {}
+    for name, entry in document.mapping(node, path).items():
+        if name not in tiers:
+            hint = nearest_known(name, tiers).replace("known key", "tier")
+            document.fail(entry.key_node, (*path, name), f"is no tier; {hint}")
+        hours[name] = _read_number(document, entry.value, (*path, name), row)
+    return hours
+
+
+def _read_ranking(
+    document: Document, node: Node, path: KeyPath, row: ConfigurationKey
+) -> str | dict[str, object]:
+    """The name of a ranking, or its parts: written here or in a file that is named here."""
+    if isinstance(node, MappingNode):
+        return _read_parts(document, node, path)
+    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    problem = f"must be {row.accepted}, got {document.written(node)}"
+    if not isinstance(value, str):
+        document.fail(node, path, problem, kind=ConfigurationTypeError)
+    if value in row.choices:
+        return value
+    if not value.endswith(".json"):
+        document.fail(node, path, problem)
+    try:
+        return read_ranking_file(document.folder / value)
+    except (ConfigurationError, ConfigurationNotFoundError) as error:
+        document.fail(node, path, f"names a file that cannot be used: {error}", value=value)
+
+
+def read_ranking_file(path: str | os.PathLike[str]) -> dict[str, object]:
+    """The parts of a ranking from a file of their own.
+
+    Raises:
+        ConfigurationNotFoundError: there is no such file.
+        ConfigurationError: naming file, line, column, key and value of the first thing that is wrong.
+    """
+    document = read_file(path)
+    return {} if document.root is None else _read_parts(document, document.root, ())
+
+
+def _read_parts(document: Document, node: Node, path: KeyPath) -> dict[str, object]:
+    rows = {row.key: row for row in RANKING_KEYS}
+    parts: dict[str, object] = {}
+    for key, entry in document.mapping(node, path).items():
+        if key not in rows:
+            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, rows)}")
+        parts[key] = _read_value(document, entry.value, (*path, key), rows[key])
+    return parts
 
 
 def _refuse_unknown(document: Document, entry: Entry, path: KeyPath, known: Mapping[str, object]) -> None:

@@ -24,6 +24,14 @@ fn is_estimate(tokenizer: &Bound<'_, PyAny>) -> bool {
     tokenizer.cast::<PyString>().is_ok_and(|name| name == "estimate")
 }
 
+/// The counter that a name stands for by itself: what Python would find, sooner.
+fn built_in(tokenizer: &Bound<'_, PyAny>) -> PyResult<Option<Py<TokenCounter>>> {
+    match tokenizer.cast_exact::<PyString>().map(|name| name.to_str()) {
+        Ok(Ok(name)) => TokenCounter::built_in(tokenizer.py(), name),
+        _ => Ok(None),
+    }
+}
+
 /// Calls a function of `memory_budget_allocator.tokens`.
 fn ask<'py, const N: usize>(
     name: &Bound<'py, PyString>,
@@ -53,6 +61,9 @@ impl Counting {
         if let Ok(counter) = tokenizer.cast_exact::<TokenCounter>() {
             return Ok(Self::Texts(counter.clone().unbind()));
         }
+        if let Some(counter) = built_in(tokenizer)? {
+            return Ok(Self::Texts(counter));
+        }
         let counter = ask(intern!(py, "find_counter"), [tokenizer])?;
         Ok(Self::Texts(counter.cast_into::<TokenCounter>()?.unbind()))
     }
@@ -63,6 +74,9 @@ impl Counting {
         let tokenizer = config.attribute(intern!(py, "tokenizer"))?;
         if is_estimate(&tokenizer) {
             return Ok(Self::estimated(tokens_per_char));
+        }
+        if let Some(counter) = built_in(&tokenizer)? {
+            return Ok(Self::Texts(counter));
         }
         let find = intern!(py, "find_configured_counter");
         let counter = ask(find, [config.object(), &tokenizer])?;

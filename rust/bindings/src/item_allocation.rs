@@ -58,7 +58,7 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         plan,
         call,
         |settings, limits| decide(settings, limits).map(|(plan, _)| plan),
-        |selected| describe(py, &snapshot, selected.index),
+        |selected, entries| describe(py, &snapshot, selected.index, entries),
         true,
         |text| text,
     )?;
@@ -66,7 +66,10 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
     let ids = call.receipts.then(|| ids(py, &snapshot)).transpose()?;
     let shown = if call.shows_all() {
         let rows = 0..u32::try_from(memories.len()).unwrap_or(u32::MAX);
-        Some(rows.map(|row| describe(py, &snapshot, row)).collect::<PyResult<_>>()?)
+        let mut entries = Vec::with_capacity(memories.len());
+        let texts = rows.map(|row| describe(py, &snapshot, row, &mut entries));
+        let texts = texts.collect::<PyResult<Vec<_>>>()?;
+        Some(entries.into_iter().zip(texts).collect())
     } else {
         None
     };
@@ -167,12 +170,13 @@ fn known(py: Python<'_>, snapshot: &Snapshot<'_, '_>, options: &RankingOptions) 
     })
 }
 
-/// The entry of a memory, access count still to come, and its full text.
+/// Adds the entry of a memory, access count still to come; its full text.
 fn describe(
     py: Python<'_>,
     snapshot: &Snapshot<'_, '_>,
     row: u32,
-) -> PyResult<(Entry, Py<PyString>)> {
+    entries: &mut Vec<Entry>,
+) -> PyResult<Py<PyString>> {
     let source = &snapshot.sources[row as usize];
     let microseconds = snapshot.timestamp_us(row);
     let created = if microseconds == NO_TIME {
@@ -194,10 +198,9 @@ fn describe(
         }
     };
     let Shown { memory_id, text, preview } = shown;
-    Ok((
-        Entry { memory_id: Some(memory_id), preview, created, access_count: 0, is_cut: false },
-        text,
-    ))
+    let memory_id = Some(memory_id);
+    entries.push(Entry { memory_id, preview, created, access_count: 0, is_cut: false });
+    Ok(text)
 }
 
 /// For a time that UTC cannot write within the years 1 to 9999: what the datetime itself writes.

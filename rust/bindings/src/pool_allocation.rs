@@ -1,11 +1,12 @@
 //! Allocating and evaluating over a pool.
 
 use memory_budget_core::complexity::Level;
+use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::pool::{Access, Evaluation, Gathered, Missing, Moved, PoolPlan, Query};
 use memory_budget_core::promotion::{Ladder, Move};
-use memory_budget_core::ranking::Kind;
+use memory_budget_core::ranking::{Kind, plan_ranked};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -22,6 +23,7 @@ use crate::gateway;
 use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
+use crate::pool_words::Found;
 use crate::promotion::{Recommendations, tiers as tier_list};
 use crate::ranking::{CallRanking, Known};
 use crate::receipts::Kept;
@@ -79,7 +81,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         planned.plan,
         call,
         |settings, limits| decide(settings, limits).map(|wider| wider.plan),
-        |selected| entry(py, &view, selected.index),
+        |selected, entries| describe(py, &view, selected.index, entries),
         true,
         |text| text,
     )?;
@@ -91,10 +93,15 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
             let unknown = call.ranking.as_ref().map_or(0.0, |it| unknown_relevance(it));
             gateway::run_over_rows(py, rows.rows(), || query.considered(rows, unknown))
         });
-        let places = 0..considered.eligible();
-        let all = || places.map(|place| entry(py, &view, considered.row(place))).collect();
+        let all = || {
+            let mut entries = Vec::with_capacity(considered.eligible());
+            let rows = (0..considered.eligible()).map(|place| considered.row(place));
+            let texts = rows.map(|row| describe(py, &view, row, &mut entries));
+            let texts = texts.collect::<PyResult<Vec<_>>>()?;
+            PyResult::Ok(entries.into_iter().zip(texts).collect())
+        };
         let shown = call.shows_all().then(all).transpose()?;
-        let known = by_ranking.map(|ranked| ranked.known);
+        let known = by_ranking.map(|it| Known::of_pool(it.found, it.gathered.numbers));
         Some(Kept { considered, known, ids: None, shown })
     } else {
         None
@@ -125,7 +132,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
 /// Candidates of a pool with what another ranking than the documented formula decides from.
 struct RankedRows<'a> {
     ranking: &'a CallRanking,
-    known: Known,
+    found: Found,
     gathered: Gathered,
     /// Whether some relevance is one that nobody gave: that is not one that was no number.
     has_unknown: bool,
@@ -142,8 +149,7 @@ impl<'a> RankedRows<'a> {
         let unknown = unknown_relevance(ranking);
         let gathered = gateway::run_over_rows(py, rows.rows(), || query.gather(rows, unknown));
         let found = view.words.of(py, view, &gathered, &ranking.query)?;
-        let known = Known::of_pool(found, gathered.numbers.clone());
-        Ok(Self { ranking, known, has_unknown: gathered.has_unknown(query), gathered })
+        Ok(Self { ranking, found, has_unknown: gathered.has_unknown(query), gathered })
     }
 
     fn plan(
@@ -154,8 +160,14 @@ impl<'a> RankedRows<'a> {
         now_us: i64,
     ) -> Result<PoolPlan, Error> {
         let candidates = self.gathered.candidates();
+        let Found { terms, lexical, ties } = &self.found;
+        let (signals, options) = (ties.signals(Some(lexical)), &self.ranking.options);
+        let terms = |candidate: u32| {
+            let row = self.gathered.numbers[candidate as usize];
+            terms[row as usize].as_deref()
+        };
         let planned =
-            self.known.plan(&candidates, settings, limits, level, self.ranking, now_us)?;
+            plan_ranked(&candidates, settings, limits, level, &signals, options, now_us, terms)?;
         let (mut plan, non_finite) = (planned.plan, planned.non_finite);
         let mut non_finite = non_finite.filter(|_| !self.has_unknown);
         self.gathered.number(&mut plan, &mut non_finite);
@@ -216,18 +228,21 @@ fn user_number(view: &View, user: &Bound<'_, PyAny>) -> PyResult<u32> {
     Ok(known.unwrap_or(u32::MAX))
 }
 
-/// What the record shows of a row, access count still to come, and its text.
-fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<(Entry, Py<PyString>)> {
-    let row = view.rows.row(number);
-    let (Some(payload), Some(row)) = (view.rows.payload(number), row) else {
-        unreachable!("a hole is never selected")
-    };
+/// Adds what the record shows of a row, access count still to come; its text.
+fn describe(
+    py: Python<'_>,
+    view: &View,
+    number: u32,
+    entries: &mut Vec<Entry>,
+) -> PyResult<Py<PyString>> {
+    let Some(payload) = view.rows.payload(number) else { unreachable!("a hole is never selected") };
+    let timestamp_us = view.rows.timestamp_us(number);
     let text = payload.text.bind(py);
     let preview = preview_of(text)?;
-    let created = if row.timestamp_us == memory_budget_core::decay::NO_TIME {
+    let created = if timestamp_us == NO_TIME {
         Created::Unknown
-    } else if datetime::is_representable(row.timestamp_us) {
-        Created::Utc(row.timestamp_us)
+    } else if datetime::is_representable(timestamp_us) {
+        Created::Utc(timestamp_us)
     } else {
         let kept = view.rows.extra(number).and_then(|extra| extra.timestamp(py));
         match kept {
@@ -236,9 +251,9 @@ fn entry(py: Python<'_>, view: &View, number: u32) -> PyResult<(Entry, Py<PyStri
         }
     };
     let memory_id = Some(payload.memory_id.clone_ref(py));
-    let entry =
-        Entry { memory_id, preview: preview.unbind(), created, access_count: 0, is_cut: false };
-    Ok((entry, payload.text.clone_ref(py)))
+    let preview = preview.unbind();
+    entries.push(Entry { memory_id, preview, created, access_count: 0, is_cut: false });
+    Ok(payload.text.clone_ref(py))
 }
 
 /// Scores the memories of a pool, computes and writes their promotion scores, and recommends moves.

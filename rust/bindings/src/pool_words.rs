@@ -1,6 +1,7 @@
 //! What a ranking knows of a pool's memories: read once, kept while the rows stay.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::thread::ThreadId;
 
 use memory_budget_core::pool::Gathered;
 use memory_budget_core::ranking::lexical::{Index, QueryWords};
@@ -8,18 +9,27 @@ use memory_budget_core::ranking::smooth::{NONE, Neighbours};
 use memory_budget_core::ranking::supersede::superseded;
 use memory_budget_core::ranking::text::Terms;
 use pyo3::prelude::*;
-use pyo3::sync::RwLockExt;
+use pyo3::sync::{MutexExt, RwLockExt};
 
+use crate::gateway;
 use crate::pool_row::{Rows, View};
 use crate::ranking::{Numbers, Ties, terms_of};
 
 /// The words of a pool's texts with their index, and what ties its memories to each other.
 ///
 /// It is made by the first call that ranks by more than the documented formula, and follows the rows from
-/// then on: whatever has changed since the last such call is read again by the next. Calls share it; one
-/// that finds changes waits for those that are reading.
+/// then on: whatever has changed since the last such call is read again by the next. Calls share it; of those
+/// that find changes one reads, and the others wait for it. An interrupt throws away what is half read.
 #[derive(Default)]
-pub struct PoolWords(RwLock<State>);
+pub struct PoolWords {
+    state: RwLock<State>,
+    turn: Mutex<()>,
+    /// Whose turn it is to read.
+    reader: Mutex<Option<ThreadId>>,
+}
+
+/// Texts that are read before a look at signals: some milliseconds.
+const INTERRUPT_EVERY: usize = 1 << 10;
 
 #[derive(Default)]
 struct State {
@@ -64,20 +74,65 @@ impl PoolWords {
         gathered: &Gathered,
         query: &QueryWords,
     ) -> PyResult<Found> {
-        let is_current =
-            |state: &State| state.rows.as_ref().is_some_and(|rows| Arc::ptr_eq(rows, &view.rows));
-        loop {
-            {
-                let state = self.0.read_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-                if is_current(&state) {
-                    return Ok(state.find(gathered, query));
-                }
-            }
-            let mut state = self.0.write_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-            let old = if is_current(&state) { None } else { state.follow(py, view)? };
-            drop(state);
-            drop(old); // perhaps the last owner of payloads: not under the lock
+        if let Some(found) = self.current(py, view, gathered, query) {
+            return Ok(found);
         }
+        let _turn = self.wait_for_turn(py);
+        // Whoever had it before may have read the same rows.
+        if let Some(found) = self.current(py, view, gathered, query) {
+            return Ok(found);
+        }
+        // Nothing is locked while texts are read: handlers of signals may allocate over this pool.
+        let mut state = std::mem::take(&mut *self.write(py));
+        let old = state.follow(py, view)?;
+        let found = state.find(gathered, query);
+        let replaced = std::mem::replace(&mut *self.write(py), state);
+        drop((old, replaced)); // perhaps the last owner of payloads: not under the lock
+        Ok(found)
+    }
+
+    /// The same, if the rows are those that were read last.
+    fn current(
+        &self,
+        py: Python<'_>,
+        view: &View,
+        gathered: &Gathered,
+        query: &QueryWords,
+    ) -> Option<Found> {
+        let state = self.state.read_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let is_current = state.rows.as_ref().is_some_and(|rows| Arc::ptr_eq(rows, &view.rows));
+        is_current.then(|| state.find(gathered, query))
+    }
+
+    fn write(&self, py: Python<'_>) -> RwLockWriteGuard<'_, State> {
+        self.state.write_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None where this thread is reading already, and was interrupted by what is about to read now.
+    fn wait_for_turn(&self, py: Python<'_>) -> Option<Turn<'_>> {
+        let this_thread = Some(std::thread::current().id());
+        if *self.reader() == this_thread {
+            return None;
+        }
+        let guard = self.turn.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        *self.reader() = this_thread;
+        Some(Turn { words: self, _guard: guard })
+    }
+
+    /// Held for a moment only.
+    fn reader(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Turn<'a> {
+    words: &'a PoolWords,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.words.reader() = None;
     }
 }
 
@@ -93,6 +148,7 @@ impl State {
         let words = Arc::make_mut(&mut self.terms);
         words.resize(length, None);
         self.ties.resize(length, UNTIED);
+        let mut read = 0;
         for row in 0..u32::try_from(length).unwrap_or(u32::MAX) {
             let at = row as usize;
             let payload = new.payload(row);
@@ -110,6 +166,10 @@ impl State {
             }
             self.ties[at] = UNTIED;
             let Some(payload) = payload else { continue };
+            read += 1;
+            if read % INTERRUPT_EVERY == 0 {
+                gateway::pause(py)?;
+            }
             let terms = Arc::new(terms_of(payload.text.bind(py)));
             self.index.add(row, &terms);
             words[at] = Some(terms);
@@ -126,7 +186,11 @@ impl State {
         }
         words.truncate(new.rows());
         self.ties.truncate(new.rows());
-        self.whole = Arc::new(ties_of(&self.ties.iter().copied()));
+        let ties = self.ties.iter().copied();
+        self.whole = Arc::new(Ties {
+            neighbours: ties.clone().any(|tie| tie.session != NONE).then(|| neighbours_of(&ties)),
+            superseded: ties.clone().any(|tie| tie.replaces != NONE).then(|| superseded_of(&ties)),
+        });
         self.rows = Some(Arc::clone(new));
         Ok(old)
     }
@@ -153,24 +217,34 @@ impl State {
             ties: if is_whole {
                 Arc::clone(&self.whole)
             } else {
-                Arc::new(ties_of(&numbers.iter().map(|&row| self.ties[row as usize])))
+                Arc::new(self.ties_among(numbers))
             },
+        }
+    }
+
+    /// Ties of some rows to each other.
+    fn ties_among(&self, rows: &[u32]) -> Ties {
+        let ties = rows.iter().map(|&row| self.ties[row as usize]);
+        let Ties { neighbours, superseded } = &*self.whole;
+        Ties {
+            neighbours: neighbours
+                .as_ref()
+                .map(|whole| whole.among(rows).unwrap_or_else(|| neighbours_of(&ties))),
+            superseded: superseded.as_ref().map(|_| superseded_of(&ties)),
         }
     }
 }
 
-fn ties_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Ties {
-    let column = |part: fn(Tie) -> u32| ties.clone().map(part).collect::<Vec<u32>>();
-    Ties {
-        neighbours: ties.clone().any(|tie| tie.session != NONE).then(|| {
-            let positions: Vec<i64> = ties.clone().map(|tie| tie.position).collect();
-            Neighbours::of(&column(|tie| tie.session), &positions)
-        }),
-        superseded: ties
-            .clone()
-            .any(|tie| tie.replaces != NONE)
-            .then(|| superseded(&column(|tie| tie.id), &column(|tie| tie.replaces))),
-    }
+fn neighbours_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Neighbours {
+    let sessions: Vec<u32> = ties.clone().map(|tie| tie.session).collect();
+    let positions: Vec<i64> = ties.clone().map(|tie| tie.position).collect();
+    Neighbours::of(&sessions, &positions)
+}
+
+fn superseded_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Vec<u32> {
+    let ids: Vec<u32> = ties.clone().map(|tie| tie.id).collect();
+    let names: Vec<u32> = ties.clone().map(|tie| tie.replaces).collect();
+    superseded(&ids, &names)
 }
 
 fn same_extra(old: &Rows, new: &Rows, row: u32) -> bool {

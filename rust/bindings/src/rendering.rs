@@ -118,7 +118,8 @@ struct Cut<T> {
 
 impl Rendering {
     /// Describes what was selected, and what of oversized memories can be cut to fit. Under a ceiling,
-    /// decides first what of it stays: `replan` plans with other settings and limits and gives those who
+    /// decides first what of it stays: `describe` adds a memory's entry and gives what its door keeps of it,
+    /// `replan` plans with other settings and limits and gives those who
     /// move up when others must leave. Columns without texts have no text to stay under it: there, what
     /// the budgets allow is all.
     #[expect(clippy::too_many_arguments)] // three are the door's own ways to do things
@@ -128,7 +129,7 @@ impl Rendering {
         plan: Plan,
         call: &Call<'_>,
         replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
-        mut describe: impl FnMut(&Selected) -> PyResult<(Entry, T)>,
+        mut describe: impl FnMut(&Selected, &mut Vec<Entry>) -> PyResult<T>,
         has_text: bool,
         text: impl Fn(&T) -> &Py<PyString>,
     ) -> PyResult<Described<T>> {
@@ -136,6 +137,7 @@ impl Rendering {
             if !has_text {
                 return Err(columns::without_text());
             }
+            let describe = |selected: &_| one(&mut describe, selected);
             return self.describe_next(py, continued, plan, call, &replan, describe, text);
         }
         let mut cuts = self.cuts(py, &plan, &mut describe, &text)?;
@@ -145,9 +147,7 @@ impl Rendering {
             let count = plan.selected.len();
             let (mut entries, mut kept) = (Vec::with_capacity(count), Vec::with_capacity(count));
             for selected in &plan.selected {
-                let (entry, own) = describe(selected)?;
-                entries.push(entry);
-                kept.push(own);
+                kept.push(describe(selected, &mut entries)?);
             }
             return Ok(Described { plan, entries, kept, cut: Vec::new() });
         }
@@ -162,7 +162,7 @@ impl Rendering {
             if let Some(Cut { entry, kept, text, .. }) = cut.map(|cut| cuts.swap_remove(cut)) {
                 described.push(Some((entry, kept, Some(text))));
             } else {
-                let (entry, kept) = describe(candidate)?;
+                let (entry, kept) = one(&mut describe, candidate)?;
                 described.push(Some((entry, kept, None)));
             }
         }
@@ -195,13 +195,13 @@ impl Rendering {
         &self,
         py: Python<'_>,
         plan: &Plan,
-        describe: &mut impl FnMut(&Selected) -> PyResult<(Entry, T)>,
+        describe: &mut impl FnMut(&Selected, &mut Vec<Entry>) -> PyResult<T>,
         text: &impl Fn(&T) -> &Py<PyString>,
     ) -> PyResult<Vec<Cut<T>>> {
         let mut cuts = Vec::new();
         for selected in plan.limited.iter().flat_map(|limited| limited.oversized.iter().flatten()) {
             let tier = &plan.tiers[selected.tier.index()];
-            let (mut entry, kept) = describe(selected)?;
+            let (mut entry, kept) = one(describe, selected)?;
             let whole = readable(text(&kept).bind(py))?.into_owned();
             let rest = tier.budget - tier.used;
             let count = |text: &str| self.count(py, text);
@@ -273,6 +273,18 @@ impl Rendering {
     pub fn tokens(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
         if text.is_empty() { Ok(0) } else { self.count(py, text) }
     }
+}
+
+/// One memory by itself. A list of entries is written straight to its place: an entry that is handed on by
+/// value is copied three times, each copy waiting for the one before, which is a twentieth of a small call.
+fn one<T>(
+    describe: &mut impl FnMut(&Selected, &mut Vec<Entry>) -> PyResult<T>,
+    selected: &Selected,
+) -> PyResult<(Entry, T)> {
+    let mut entries = Vec::with_capacity(1);
+    let kept = describe(selected, &mut entries)?;
+    let Some(entry) = entries.pop() else { unreachable!("every memory has an entry") };
+    Ok((entry, kept))
 }
 
 /// Adds what the same call would select with twice the tokens.

@@ -273,9 +273,10 @@ impl<'a> Rerun<'a> {
             planned,
             call,
             |settings, limits| plan(settings, limits).map(|(plan, _)| plan),
-            |selected| {
+            |selected, entries| {
                 let (entry, text) = &shown[selected.index as usize];
-                Ok((copy(py, entry), text.clone_ref(py)))
+                entries.push(copy(py, entry));
+                Ok(text.clone_ref(py))
             },
             true,
             |text: &Py<PyString>| text,

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
 
 use crate::errors::{
@@ -19,6 +20,8 @@ use crate::errors::{
 use crate::{counter, fields, gateway};
 
 static BUILT_IN: [&dyn Native; 3] = [&UpperBound, &O200K_BASE, &CL100K_BASE];
+static MADE: [PyOnceLock<Py<TokenCounter>>; BUILT_IN.len()] =
+    [const { PyOnceLock::new() }; BUILT_IN.len()];
 
 enum How {
     Native(&'static dyn Native),
@@ -76,9 +79,14 @@ impl TokenCounter {
     /// The counter of that name that comes with the library: `upper_bound`, `o200k_base` or
     /// `cl100k_base`; None for any other name.
     #[staticmethod]
-    fn built_in(name: &str) -> Option<Self> {
-        let native = BUILT_IN.into_iter().find(|native| native.name() == name)?;
-        Some(Self { name: name.to_owned(), mark: counter::named(name), how: How::Native(native) })
+    pub fn built_in(py: Python<'_>, name: &str) -> PyResult<Option<Py<Self>>> {
+        let mut all = BUILT_IN.into_iter().zip(&MADE);
+        let Some((native, place)) = all.find(|(native, _)| native.name() == name) else {
+            return Ok(None);
+        };
+        let (name, mark) = (name.to_owned(), counter::named(name));
+        let make = || Py::new(py, Self { name, mark, how: How::Native(native) });
+        Ok(Some(place.get_or_try_init(py, make)?.clone_ref(py)))
     }
 
     /// Its name.

@@ -160,7 +160,7 @@ pub fn scoring(config: &Bound<'_, PyAny>) -> PyResult<Settings> {
         freshness_half_life_hours: config.read(half_life, fields::number)?,
         ..Settings::default()
     };
-    settings.check().map_err(|error| refused_by_core(config, &error))?;
+    settings.check_scoring().map_err(|error| refused_by_core(config, &error))?;
     Ok(settings)
 }
 

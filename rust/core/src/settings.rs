@@ -94,18 +94,24 @@ impl Settings {
             ("complexity_multipliers[medium]", medium),
             ("complexity_multipliers[complex]", complex),
             ("complexity_multipliers[expert]", expert),
-            ("relevance_weight", self.weights.relevance),
-            ("importance_weight", self.weights.importance),
-            ("freshness_weight", self.weights.freshness),
             ("promotion_threshold", self.promotion_threshold),
             ("demotion_threshold", self.demotion_threshold),
             ("tokens_per_char", self.tokens_per_char),
         ];
-        for (field, value) in numbers {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(Error::Setting { field, value, accepted: NON_NEGATIVE });
-            }
-        }
+        not_negative(&numbers)?;
+        self.check_scoring()
+    }
+
+    /// The part of [`Settings::check`] that concerns the score of a memory.
+    ///
+    /// # Errors
+    /// As [`Settings::check`].
+    pub fn check_scoring(&self) -> Result<(), Error> {
+        not_negative(&[
+            ("relevance_weight", self.weights.relevance),
+            ("importance_weight", self.weights.importance),
+            ("freshness_weight", self.weights.freshness),
+        ])?;
         let half_life = self.freshness_half_life_hours;
         if !(half_life.is_finite() && half_life > 0.0) {
             return Err(Error::Setting {
@@ -116,6 +122,15 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn not_negative(numbers: &[(&'static str, f64)]) -> Result<(), Error> {
+    for &(field, value) in numbers {
+        if !(value.is_finite() && value >= 0.0) {
+            return Err(Error::Setting { field, value, accepted: NON_NEGATIVE });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -243,16 +243,24 @@ impl<'a, 'py> Table<'a, 'py> {
             None => Ok(PyString::new(py, &row.to_string()).unbind()),
         };
         let ids = (0..rows).map(id).collect::<PyResult<_>>()?;
+        let mut entries = Vec::new();
         let show = |row: u32| {
-            let (entry, original) = self.describe(py, row, self.tokens[row as usize])?;
-            Ok((entry, original.text))
+            let tokens = self.tokens[row as usize];
+            Ok(self.describe(py, row, tokens, &mut entries)?.text)
         };
-        let all = || (0..).take(rows).map(show).collect::<PyResult<_>>();
-        let shown = (call.shows_all() && self.text.is_some()).then(all).transpose()?;
+        let texts = || (0..).take(rows).map(show).collect::<PyResult<Vec<_>>>();
+        let shown = (call.shows_all() && self.text.is_some()).then(texts).transpose()?;
+        let shown = shown.map(|texts| entries.into_iter().zip(texts).collect());
         Ok(Kept { considered, known, ids: Some(ids), shown })
     }
 
-    fn describe(&self, py: Python<'py>, row: u32, tokens: u64) -> PyResult<(Entry, Original)> {
+    fn describe(
+        &self,
+        py: Python<'py>,
+        row: u32,
+        tokens: u64,
+        entries: &mut Vec<Entry>,
+    ) -> PyResult<Original> {
         let row = row as usize;
         let text = match &self.text {
             Some(texts) => texts.get(py, row)?,
@@ -266,14 +274,14 @@ impl<'a, 'py> Table<'a, 'py> {
         };
         let timestamp_us = self.timestamp_us.as_ref().map_or(NO_TIME, |times| times[row]);
         let accesses = self.access_count.as_ref().map_or(0, |counts| counts[row]);
-        let entry = Entry {
+        entries.push(Entry {
             memory_id: self.memory_id(py, row)?.map(Bound::unbind),
             preview: preview.unbind(),
             created: created(timestamp_us),
             access_count: (accesses + 1).min(MAX_COUNT),
             is_cut: false,
-        };
-        let original = Original {
+        });
+        Ok(Original {
             text: text.unbind(),
             user_id,
             timestamp_us,
@@ -283,8 +291,7 @@ impl<'a, 'py> Table<'a, 'py> {
             evergreen: self.evergreen.get(row).is_some_and(|&evergreen| evergreen),
             estimated: self.estimated.get(row).is_some_and(|&estimated| estimated),
             links: self.links(py, row)?,
-        };
-        Ok((entry, original))
+        })
     }
 }
 
@@ -334,7 +341,7 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         plan,
         call,
         |settings, limits| decide(settings, limits).map(|planned| planned.plan),
-        |selected| table.describe(py, selected.index, selected.tokens),
+        |selected, entries| table.describe(py, selected.index, selected.tokens, entries),
         has_text,
         |original| &original.text,
     )?;

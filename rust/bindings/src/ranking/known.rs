@@ -74,11 +74,7 @@ impl Known {
 
     /// All of it, beside [`Self::lexical`].
     pub fn signals<'a>(&'a self, lexical: Option<&'a [f64]>) -> Signals<'a> {
-        Signals {
-            lexical,
-            neighbours: self.ties.neighbours.as_ref(),
-            superseded: self.ties.superseded.as_deref(),
-        }
+        self.ties.signals(lexical)
     }
 
     /// The place of the candidate that replaces another, if one does.
@@ -117,6 +113,15 @@ impl KnownTexts for Known {
 }
 
 impl Ties {
+    /// With BM25 per candidate, where texts count.
+    pub fn signals<'a>(&'a self, lexical: Option<&'a [f64]>) -> Signals<'a> {
+        Signals {
+            lexical,
+            neighbours: self.neighbours.as_ref(),
+            superseded: self.superseded.as_deref(),
+        }
+    }
+
     fn of<'py>(
         links: &[Option<Links>],
         py: Python<'py>,

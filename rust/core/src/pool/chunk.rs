@@ -1,6 +1,5 @@
 //! Some thousand neighbouring rows as columns: what is copied when one of them changes.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,6 +103,7 @@ pub(super) struct Summary {
     /// The largest magnitude of importance; infinite where one cannot be approximated.
     pub importance: f32,
     pub has_pinned: bool,
+    pub has_evergreen: bool,
 }
 
 impl Summary {
@@ -175,6 +175,7 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
                 least: NOTHING,
                 importance: 0.0,
                 has_pinned: false,
+                has_evergreen: false,
             },
         }
     }
@@ -285,8 +286,9 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
         };
         let largest = self.importance.near().iter().fold(0.0, magnitude);
         let importance = if f64::from(largest) <= LARGEST { largest } else { f32::INFINITY };
-        let has_pinned = self.places.iter().any(|place| place & PINNED != 0);
-        Summary { members, least, importance, has_pinned }
+        let has = |flag: u8| self.places.iter().any(|place| place & flag != 0);
+        let (has_pinned, has_evergreen) = (has(PINNED), has(EVERGREEN));
+        Summary { members, least, importance, has_pinned, has_evergreen }
     }
 
     /// The decay of the rows for a half-life, made if nobody asked for it before. The half-life is one
@@ -298,11 +300,8 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
             return Arc::clone(column);
         }
         let capacity = self.timestamps_us.capacity();
-        let times: Cow<'_, [i64]> = if self.places.iter().any(|place| place & EVERGREEN != 0) {
-            (0..self.len()).map(|at| self.decays_from(at)).collect()
-        } else {
-            Cow::Borrowed(&self.timestamps_us)
-        };
+        let mut times = Vec::with_capacity(capacity);
+        self.append_times(&mut times);
         let column = Arc::new(DecayColumn::new(&times, half_life_hours, now_us, capacity));
         let others = columns.iter().filter(|column| !column.is_for(half_life_hours));
         let latest = std::iter::once(&column).chain(others.take(REMEMBERED - 1)).cloned();
@@ -354,6 +353,17 @@ impl<P, E> Chunk<P, E> {
         if self.places[at] & EVERGREEN == 0 { self.timestamps_us[at] } else { NO_TIME }
     }
 
+    /// Appends of all rows when their freshness begins to fall.
+    pub fn append_times(&self, times: &mut Vec<i64>) {
+        let start = times.len();
+        times.extend_from_slice(&self.timestamps_us);
+        if self.summary.has_evergreen {
+            for (time, place) in times[start..].iter_mut().zip(&self.places) {
+                *time = if place & EVERGREEN == 0 { *time } else { NO_TIME };
+            }
+        }
+    }
+
     /// Whether a row is pinned.
     pub fn is_pinned(&self, at: usize) -> bool {
         self.places[at] & PINNED != 0
@@ -364,6 +374,28 @@ impl<P, E> Chunk<P, E> {
         let small = cost & LARGER;
         let number = if small == LARGER { self.larger[&at] } else { small.into() };
         if cost & LENGTH == 0 { Cost::Tokens(number) } else { Cost::CodePoints(number) }
+    }
+
+    /// Appends what each row costs by these counts, or by an estimate. What is said of holes has no meaning.
+    pub fn append_tokens(
+        &self,
+        counted: Option<&CountColumn>,
+        tokens_per_char: f64,
+        tokens: &mut Vec<u64>,
+    ) {
+        if self.costs.iter().copied().max().is_none_or(|most| most < LARGER) {
+            tokens.extend(self.costs.iter().map(|&cost| u64::from(cost)));
+            return;
+        }
+        match counted {
+            Some(counted) => tokens.extend((0..self.len()).map(|at| {
+                // Holes have no count.
+                self.tier(at).map_or(0, |_| counted.tokens(at, self.cost(at)))
+            })),
+            None => {
+                tokens.extend((0..self.len()).map(|at| self.cost(at).tokens(tokens_per_char)));
+            }
+        }
     }
 
     /// Flags with 1 the rows from `at` that may cost as little as the limit, with 0 all others.

@@ -25,6 +25,7 @@ mod cost;
 mod counts;
 mod draft;
 mod forward_decay;
+mod gather;
 mod number;
 mod query;
 mod ranking;
@@ -39,7 +40,8 @@ pub use chunk::Row;
 pub use cost::Cost;
 pub use counts::Counts;
 pub use draft::{Draft, Entry};
-pub use query::{Evaluation, Gathered, Missing, PoolPlan, Query, Relevance};
+pub use gather::Gathered;
+pub use query::{Evaluation, Missing, PoolPlan, Query, Relevance};
 pub use snapshot::{Snapshot, SnapshotIndex};
 
 use crate::sync::{Current, Mutex, MutexGuard};

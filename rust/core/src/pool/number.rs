@@ -68,8 +68,17 @@ impl Numbers {
         if correction == EXCEPTION {
             return self.exceptions[&row];
         }
-        let near = f64::from(self.near[row]).to_bits().cast_signed();
-        f64::from_bits(near.wrapping_add(i64::from(correction)).cast_unsigned())
+        moved(self.near[row], correction)
+    }
+
+    /// Appends all values, to the bit.
+    pub fn append_to(&self, values: &mut Vec<f64>) {
+        let start = values.len();
+        let steps = self.near.iter().zip(&self.correction);
+        values.extend(steps.map(|(&near, &correction)| moved(near, correction)));
+        for (&row, &value) in &self.exceptions {
+            values[start + row] = value;
+        }
     }
 
     pub fn heap_bytes(&self) -> usize {
@@ -81,6 +90,13 @@ impl Numbers {
     pub fn near(&self) -> &[f32] {
         &self.near
     }
+}
+
+/// The value that lies so many `f64` steps from an `f32`.
+#[inline]
+fn moved(near: f32, steps: i32) -> f64 {
+    let near = f64::from(near).to_bits().cast_signed();
+    f64::from_bits(near.wrapping_add(i64::from(steps)).cast_unsigned())
 }
 
 #[cfg(test)]
@@ -101,6 +117,20 @@ mod tests {
             prop_assert_eq!(column.get(1).to_bits(), second.to_bits());
             column.set(0, second);
             prop_assert_eq!(column.get(0).to_bits(), second.to_bits());
+        }
+
+        #[test]
+        fn all_values_are_what_they_are_one_by_one(
+            bits in prop::collection::vec(prop_oneof![Just(0), any::<u64>()], 0..20),
+        ) {
+            let mut column = Numbers::default();
+            for &bits in &bits {
+                column.push(f64::from_bits(bits));
+            }
+            let mut values = vec![1.0];
+            column.append_to(&mut values);
+            let found: Vec<u64> = values[1..].iter().map(|value| value.to_bits()).collect();
+            prop_assert_eq!(found, bits);
         }
     }
 

@@ -3,10 +3,10 @@
 use super::access::Access;
 use super::chunk::CHUNK;
 use super::counts::Counts;
+use super::gather::Gathered;
 use super::ranking::{Column, PoolRanking, Stored};
 use super::snapshot::Snapshot;
 use crate::budget::{tier_budgets, tier_budgets_within};
-use crate::candidates::Candidates;
 use crate::complexity::Level;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -91,65 +91,6 @@ pub struct PoolPlan {
     pub non_finite: Option<NonFinite>,
 }
 
-/// Candidates of a query, out of the chunks.
-#[derive(Clone, Debug, Default)]
-pub struct Gathered {
-    /// Row numbers, ascending.
-    pub numbers: Vec<u32>,
-    tiers: Vec<Tier>,
-    relevance: Vec<f64>,
-    importance: Vec<f64>,
-    timestamp_us: Vec<i64>,
-    tokens: Vec<u64>,
-    pinned: Vec<u32>,
-}
-
-impl Gathered {
-    fn with_room(rows: usize) -> Self {
-        Self {
-            numbers: Vec::with_capacity(rows),
-            tiers: Vec::with_capacity(rows),
-            relevance: Vec::with_capacity(rows),
-            importance: Vec::with_capacity(rows),
-            timestamp_us: Vec::with_capacity(rows),
-            tokens: Vec::with_capacity(rows),
-            pinned: Vec::new(),
-        }
-    }
-
-    /// As columns; candidate `i` is row `numbers[i]`.
-    ///
-    /// # Panics
-    /// Never: the columns are of one length.
-    #[must_use]
-    pub fn candidates(&self) -> Candidates<'_> {
-        let Self { tiers, relevance, importance, timestamp_us, tokens, pinned, .. } = self;
-        Candidates::new(tiers, relevance, importance, timestamp_us, tokens)
-            .expect("columns of equal length")
-            .with_pinned(pinned)
-    }
-
-    /// Whether the query's relevance leaves out rows that are candidates all the same.
-    #[must_use]
-    pub fn has_unknown(&self, query: &Query<'_>) -> bool {
-        match query.relevance {
-            Relevance::Rows(rows, Missing::Zero) => rows.len() < self.numbers.len(),
-            _ => false,
-        }
-    }
-
-    /// Turns the candidates of a plan over [`Self::candidates`] into row numbers.
-    pub fn number(&self, plan: &mut Plan, non_finite: &mut Option<NonFinite>) {
-        let oversized = plan.limited.iter_mut().flat_map(|it| it.oversized.iter_mut().flatten());
-        for selected in plan.selected.iter_mut().chain(oversized) {
-            selected.index = self.numbers[selected.index as usize];
-        }
-        if let Some(found) = non_finite {
-            found.first_index = self.numbers[found.first_index] as usize;
-        }
-    }
-}
-
 /// A row's promotion score and what it recommends.
 pub struct Evaluation {
     /// The row.
@@ -182,7 +123,7 @@ impl Query<'_> {
             Relevance::Rows(rows, Missing::Exclude) => {
                 let column = spread(rows, snapshot.rows(), 0.0);
                 let ranking = PoolRanking::new(snapshot, self, column.as_slice());
-                self.plan_few(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
+                self.plan_few(&Gathered::some(snapshot, &ranking, rows.iter().map(|(row, _)| *row)))
             }
         }
     }
@@ -194,7 +135,7 @@ impl Query<'_> {
     ) -> Result<PoolPlan, Error> {
         let ranking = PoolRanking::new(snapshot, self, relevance);
         if snapshot.rows() < self.sort_below {
-            return self.plan_few(snapshot, &ranking, 0..row_number(snapshot.rows()));
+            return self.plan_few(&Gathered::all(snapshot, &ranking));
         }
         let (settings, level) = (self.settings, self.level);
         let details = |row| selected(&ranking, row);
@@ -216,84 +157,14 @@ impl Query<'_> {
         Ok(PoolPlan { plan, non_finite: non_finite.flatten() })
     }
 
-    /// Plans over some rows as columns.
-    fn plan_few<P: Clone, E: Clone, C: Column>(
-        &self,
-        snapshot: &Snapshot<P, E>,
-        ranking: &PoolRanking<'_, P, E, C>,
-        rows: impl Iterator<Item = u32>,
-    ) -> Result<PoolPlan, Error> {
-        let gathered = Self::gather_some(snapshot, ranking, rows);
+    /// Plans over rows as columns.
+    fn plan_few(&self, gathered: &Gathered) -> Result<PoolPlan, Error> {
         let candidates = gathered.candidates();
         let (mut plan, scores) =
             plan_within(&candidates, self.settings, &self.limits, self.level, self.now_us)?;
         let mut non_finite = scores.non_finite;
         gathered.number(&mut plan, &mut non_finite);
         Ok(PoolPlan { plan, non_finite })
-    }
-
-    /// The candidates of the query as columns of their own, rows ascending. Where a mapping leaves a row
-    /// out that is a candidate all the same, its relevance is `unknown`.
-    ///
-    /// # Panics
-    /// As [`Self::plan`].
-    #[must_use]
-    pub fn gather<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>, unknown: f64) -> Gathered {
-        let all = 0..row_number(snapshot.rows());
-        match self.relevance {
-            Relevance::Stored => {
-                let ranking = PoolRanking::new(snapshot, self, Stored(snapshot));
-                Self::gather_some(snapshot, &ranking, all)
-            }
-            Relevance::F32(column) => {
-                let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
-                Self::gather_some(snapshot, &ranking, all)
-            }
-            Relevance::F64(column) => {
-                let ranking = PoolRanking::new(snapshot, self, one_a_row(column, snapshot));
-                Self::gather_some(snapshot, &ranking, all)
-            }
-            Relevance::Rows(rows, missing) => {
-                let column = spread(rows, snapshot.rows(), unknown);
-                let ranking = PoolRanking::new(snapshot, self, column.as_slice());
-                match missing {
-                    Missing::Zero => Self::gather_some(snapshot, &ranking, all),
-                    Missing::Exclude => {
-                        Self::gather_some(snapshot, &ranking, rows.iter().map(|(row, _)| *row))
-                    }
-                }
-            }
-        }
-    }
-
-    fn gather_some<P: Clone, E: Clone, C: Column>(
-        snapshot: &Snapshot<P, E>,
-        ranking: &PoolRanking<'_, P, E, C>,
-        rows: impl Iterator<Item = u32>,
-    ) -> Gathered {
-        let mut gathered = Gathered::with_room(rows.size_hint().0);
-        let mut tiers = [0; CHUNK];
-        let mut known = usize::MAX;
-        for number in rows {
-            let (place, at) = (number as usize / CHUNK, number as usize % CHUNK);
-            let (chunk, _) = snapshot.place(number);
-            if place != known {
-                ranking.tiers_within(place, 0, &mut tiers[..chunk.len()]);
-                known = place;
-            }
-            let Some(tier) = Tier::from_index(tiers[at].into()) else { continue };
-            let [relevance, importance] = ranking.raw(number as usize);
-            if chunk.is_pinned(at) {
-                gathered.pinned.push(row_number(gathered.numbers.len()));
-            }
-            gathered.numbers.push(number);
-            gathered.tiers.push(tier);
-            gathered.relevance.push(relevance);
-            gathered.importance.push(importance);
-            gathered.timestamp_us.push(chunk.decays_from(at));
-            gathered.tokens.push(ranking.tokens(number));
-        }
-        gathered
     }
 
     /// Scores all rows, computes their promotion scores, and says which should change tier. `access`
@@ -353,13 +224,16 @@ impl Query<'_> {
     }
 }
 
-fn one_a_row<'a, T, P: Clone, E: Clone>(column: &'a [T], snapshot: &Snapshot<P, E>) -> &'a [T] {
+pub(super) fn one_a_row<'a, T, P: Clone, E: Clone>(
+    column: &'a [T],
+    snapshot: &Snapshot<P, E>,
+) -> &'a [T] {
     assert_eq!(column.len(), snapshot.rows(), "one relevance a row");
     column
 }
 
 /// Scores of some rows as a column with one value for all others.
-fn spread(rows: &[(u32, f64)], length: usize, others: f64) -> Vec<f64> {
+pub(super) fn spread(rows: &[(u32, f64)], length: usize, others: f64) -> Vec<f64> {
     let mut column = vec![others; length];
     for &(row, relevance) in rows {
         column[row as usize] = relevance;
@@ -411,6 +285,6 @@ fn non_finite<P: Clone, E: Clone, C: Column>(
     found
 }
 
-fn row_number(rows: usize) -> u32 {
+pub(super) fn row_number(rows: usize) -> u32 {
     u32::try_from(rows).expect("at most 2^32 - 1 rows")
 }

@@ -25,6 +25,9 @@ pub(super) trait Column {
 
     /// The relevance as given.
     fn exact(&self, row: usize) -> f64;
+
+    /// Appends the relevance of all rows of a chunk, as given.
+    fn append_to(&self, rows: Range<usize>, values: &mut Vec<f64>);
 }
 
 /// Rows that are scored together.
@@ -37,6 +40,10 @@ impl Column for &[f32] {
 
     fn exact(&self, row: usize) -> f64 {
         self[row].into()
+    }
+
+    fn append_to(&self, rows: Range<usize>, values: &mut Vec<f64>) {
+        values.extend(self[rows].iter().map(|&value| f64::from(value)));
     }
 }
 
@@ -53,6 +60,10 @@ impl Column for &[f64] {
 
     fn exact(&self, row: usize) -> f64 {
         self[row]
+    }
+
+    fn append_to(&self, rows: Range<usize>, values: &mut Vec<f64>) {
+        values.extend_from_slice(&self[rows]);
     }
 }
 
@@ -71,6 +82,13 @@ impl<P, E> Column for Stored<'_, P, E> {
     fn exact(&self, row: usize) -> f64 {
         let relevance = self.0.chunks[row / CHUNK].relevance();
         relevance.map_or(0.0, |relevance| relevance.get(row % CHUNK))
+    }
+
+    fn append_to(&self, rows: Range<usize>, values: &mut Vec<f64>) {
+        match self.0.chunks[rows.start / CHUNK].relevance() {
+            Some(relevance) => relevance.append_to(values),
+            None => values.resize(values.len() + rows.len(), 0.0),
+        }
     }
 }
 
@@ -163,6 +181,18 @@ impl<'a, P: Clone, E: Clone, C: Column> PoolRanking<'a, P, E, C> {
     pub fn raw(&self, row: usize) -> [f64; 2] {
         let importance = self.prepared[row / CHUNK].chunk.importance().get(row % CHUNK);
         [self.relevance.exact(row), importance]
+    }
+
+    /// Appends the relevance of all rows of a chunk, as given.
+    pub fn append_relevance(&self, number: usize, values: &mut Vec<f64>) {
+        let first = number * CHUNK;
+        self.relevance.append_to(first..first + self.prepared[number].chunk.len(), values);
+    }
+
+    /// Appends what each row of a chunk costs, holes included.
+    pub fn append_tokens(&self, number: usize, tokens: &mut Vec<u64>) {
+        let Prepared { chunk, counted, .. } = &self.prepared[number];
+        chunk.append_tokens(*counted, self.settings.tokens_per_char, tokens);
     }
 
     /// How many candidates each tier has.

@@ -94,6 +94,16 @@ impl<P: Clone, E: Clone> Snapshot<P, E> {
         chunk.row(at)
     }
 
+    /// Creation time of a row in microseconds, or [`crate::decay::NO_TIME`].
+    ///
+    /// # Panics
+    /// Beyond the last row.
+    #[must_use]
+    pub fn timestamp_us(&self, row: u32) -> i64 {
+        let (chunk, at) = self.place(row);
+        chunk.timestamp_us(at)
+    }
+
     /// The payload of a row; none for a hole, or beyond the last row.
     #[must_use]
     pub fn payload(&self, row: u32) -> Option<&P> {

@@ -40,13 +40,15 @@ pub use options::{Kind, RankingOptions};
 pub use plan::{RankedPlan, plan_ranked, plan_rated, rate};
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::candidates::Candidates;
 use crate::error::Error;
 use crate::score::{self, finite_or_zero};
+use crate::settings::Weights;
 use normalise::{Normalisation, Normaliser};
-use smooth::{NONE, Neighbours};
-use sums::are_finite;
+use smooth::{NONE, Neighbours, Sharing};
+use sums::{Extremes, LANES, are_finite};
 use value::Cost;
 
 /// What is known of the candidates beyond their columns.
@@ -107,6 +109,13 @@ fn given_relevance<'a>(candidates: &Candidates<'a>, options: &RankingOptions) ->
     }
 }
 
+/// Rows that go through some steps together: what one writes is in the nearest cache for the next.
+const TILE: usize = 64 * LANES;
+
+fn tiles(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(TILE).map(move |first| first..rows.min(first + TILE))
+}
+
 impl Matching {
     /// Also gives the fused value of every candidate.
     fn of(
@@ -116,20 +125,35 @@ impl Matching {
     ) -> (Self, Vec<f64>) {
         let given = given_relevance(candidates, options);
         let relevance = Normaliser::of(options.normalisation, &given);
-        let mut fused = vec![0.0; given.len()];
-        relevance.each(&given, |row, value| fused[row] = value);
-        let lexical = lexical.filter(|_| options.lexical_weight > 0.0).map(|lexical| {
-            let normaliser = Normaliser::of(options.normalisation, lexical);
-            normaliser.each(lexical, |row, value| fused[row] += value * options.lexical_weight);
-            normaliser
-        });
+        let lexical = lexical.filter(|_| options.lexical_weight > 0.0);
+        let lexical = lexical.map(|bm25| (Normaliser::of(options.normalisation, bm25), bm25));
+        let mut fused = Vec::with_capacity(given.len());
+        let mut extremes = Extremes::NONE;
+        let mut matches = [0.0; TILE];
+        for rows in tiles(given.len()) {
+            let first = rows.start;
+            fused.extend_from_slice(&given[rows.clone()]);
+            let tile = &mut fused[first..];
+            relevance.apply(first, tile);
+            if let Some((normaliser, bm25)) = &lexical {
+                let matches = &mut matches[..rows.len()];
+                matches.copy_from_slice(&bm25[rows]);
+                normaliser.apply(first, matches);
+                for (value, &matching) in tile.iter_mut().zip(&*matches) {
+                    *value += matching * options.lexical_weight;
+                }
+            }
+            extremes.see(tile);
+        }
         // Once more: what a step of the score is worth must not depend on how many signals there
         // were or how much they agree.
         let again = match options.kind {
             Kind::Evidence(_) => Normalisation::Z,
             Kind::Weighted(_) => Normalisation::None,
         };
-        (Self { relevance, lexical, fused: Normaliser::of(again, &fused) }, fused)
+        let lexical = lexical.map(|(normaliser, _)| normaliser);
+        let again = Normaliser::of_seen(again, &fused, &extremes);
+        (Self { relevance, lexical, fused: again }, fused)
     }
 }
 
@@ -147,22 +171,34 @@ pub fn rank(
     now_us: i64,
 ) -> Result<Ranked, Error> {
     signals.check(candidates.len())?;
-    let (matching, fused) = Matching::of(candidates, signals.lexical, options);
+    // One column throughout: the fused values become scores in their places.
+    let (matching, mut scores) = Matching::of(candidates, signals.lexical, options);
     let score = Score { candidates, options, now_us };
-    let mut scores = vec![0.0; fused.len()];
-    matching.fused.each(&fused, |row, fused| scores[row] = score.of(row, fused));
-    if options.smoothing > 0.0 {
-        // The fused values have served: their place is taken over.
-        let mut smoothed = fused;
-        smooth::smooth_into(&scores, signals.neighbours, options.smoothing, &mut smoothed);
-        scores = smoothed;
+    let mut extremes = Extremes::NONE;
+    for rows in tiles(candidates.len()) {
+        let tile = &mut scores[rows.clone()];
+        matching.fused.apply(rows.start, tile);
+        score.rate(rows.start, tile);
+        extremes.see(tile);
     }
     let cost = Cost::new(options.cost_exponent, options.cost_floor);
-    let keys = scores
-        .iter()
-        .zip(candidates.tokens())
-        .map(|(&score, &tokens)| cost.key(score, tokens))
-        .collect();
+    let mut keys = Vec::with_capacity(scores.len());
+    if options.smoothing > 0.0 {
+        let sharing = Sharing {
+            scores: &scores,
+            neighbours: signals.neighbours,
+            weight: options.smoothing,
+            lowest: extremes.least(),
+        };
+        let mut smoothed = Vec::with_capacity(scores.len());
+        for rows in tiles(candidates.len()) {
+            sharing.append(rows.clone(), &mut smoothed);
+            cost.append(&smoothed[rows.start..], &candidates.tokens()[rows], &mut keys);
+        }
+        scores = smoothed;
+    } else {
+        cost.append(&scores, candidates.tokens(), &mut keys);
+    }
     let verdicts = verdicts(candidates, signals, options, &scores);
     Ok(Ranked { scores, keys, matching, verdicts })
 }
@@ -206,11 +242,10 @@ impl Score<'_> {
     }
 
     fn importance(&self, row: usize) -> f64 {
-        let importance = finite_or_zero(self.candidates.importance()[row]);
+        let importance = self.candidates.importance()[row];
         match self.options.kind {
-            Kind::Weighted(_) => importance,
-            // Its weight says how much it can change, whatever scale somebody uses.
-            Kind::Evidence(_) => importance.clamp(0.0, 1.0),
+            Kind::Weighted(_) => finite_or_zero(importance),
+            Kind::Evidence(_) => unit_importance(importance),
         }
     }
 
@@ -233,8 +268,35 @@ impl Score<'_> {
                 }
             }
         };
-        if sum.is_nan() { 0.0 } else { sum.clamp(-LARGEST, LARGEST) }
+        bounded(sum)
     }
+
+    /// [`Self::of`] the fused values from row `first` on, in their places.
+    fn rate(&self, first: usize, values: &mut [f64]) {
+        match self.options.kind {
+            // What `of` comes to there, in a loop that takes several rows at a time.
+            Kind::Evidence(Weights { importance: weight, freshness: 0.0, .. }) => {
+                let importance = &self.candidates.importance()[first..];
+                for (value, &importance) in values.iter_mut().zip(importance) {
+                    *value = bounded(*value + unit_importance(importance) * weight);
+                }
+            }
+            _ => {
+                for (row, value) in (first..).zip(values) {
+                    *value = self.of(row, *value);
+                }
+            }
+        }
+    }
+}
+
+/// Importance where its weight says how much it can change, whatever scale somebody uses.
+fn unit_importance(importance: f64) -> f64 {
+    finite_or_zero(importance).clamp(0.0, 1.0)
+}
+
+fn bounded(sum: f64) -> f64 {
+    if sum.is_nan() { 0.0 } else { sum.clamp(-LARGEST, LARGEST) }
 }
 
 fn verdicts(

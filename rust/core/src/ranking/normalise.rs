@@ -4,7 +4,7 @@
 //! are those of all candidates of the call. NaN stands for a value that is not known; it counts as the
 //! mean of those that are, so that it neither helps nor harms. Infinite values are as good as unknown.
 
-use super::sums::{are_finite, least_of, sum_of};
+use super::sums::{Extremes, sum_of};
 
 /// How a signal is made comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ const EQUAL: f64 = 1e-9;
 #[derive(Clone, Debug)]
 pub(super) struct Normaliser {
     map: Map,
-    /// What stands for a value that is not known.
-    unknown: f64,
+    /// What stands for a value that is not known; none where all are.
+    unknown: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,12 +48,17 @@ enum Map {
 
 impl Normaliser {
     pub(super) fn of(kind: Normalisation, values: &[f64]) -> Self {
-        if are_finite(values) {
-            return Self::of_known(kind, values);
+        Self::of_seen(kind, values, &Extremes::of(values))
+    }
+
+    /// As [`Self::of`], given the extremes of the values.
+    pub(super) fn of_seen(kind: Normalisation, values: &[f64], extremes: &Extremes) -> Self {
+        if extremes.are_finite() {
+            return Self::of_known(kind, values, extremes);
         }
         let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-        let mut normaliser = Self::of_known(kind, &known);
-        normaliser.unknown = match &mut normaliser.map {
+        let mut normaliser = Self::of_known(kind, &known, &Extremes::of(&known));
+        normaliser.unknown = Some(match &mut normaliser.map {
             Map::Zero | Map::Z { .. } => 0.0,
             Map::Identity => mean(&known, |value| value),
             Map::Unit(unit) => mean(&known, |value| unit.of(value)),
@@ -66,18 +71,18 @@ impl Normaliser {
                     .collect();
                 0.0
             }
-        };
+        });
         normaliser
     }
 
     /// Without NaN and infinities.
-    fn of_known(kind: Normalisation, values: &[f64]) -> Self {
+    fn of_known(kind: Normalisation, values: &[f64], extremes: &Extremes) -> Self {
         let map = match kind {
             Normalisation::None => Map::Identity,
             Normalisation::Rank => Map::Ranks(ranks(values)),
-            Normalisation::MinMax => Unit::of_all(values).map_or(Map::Zero, Map::Unit),
+            Normalisation::MinMax => Unit::between(extremes).map_or(Map::Zero, Map::Unit),
             // By way of 0..=1, where nothing overflows and shift and scale no longer matter.
-            Normalisation::Z => Unit::of_all(values).map_or(Map::Zero, |unit| {
+            Normalisation::Z => Unit::between(extremes).map_or(Map::Zero, |unit| {
                 let count = values.len() as f64;
                 let mean = sum_of(values, |value| unit.of(value)) / count;
                 let square = |value: f64| (value - mean) * (value - mean);
@@ -85,35 +90,39 @@ impl Normaliser {
                 Map::Z { unit, mean, factor: 1.0 / (squares / count).sqrt() }
             }),
         };
-        Self { map, unknown: 0.0 }
+        Self { map, unknown: None }
     }
 
-    /// Shows `put` the row and the normalised value of all of the column it was made of.
-    pub(super) fn each(&self, values: &[f64], mut put: impl FnMut(usize, f64)) {
+    /// Normalises, in their places, values of the column it was made of, from row `first` on.
+    pub(super) fn apply(&self, first: usize, values: &mut [f64]) {
         // One loop for each kind, so that each is as simple as it can be.
-        let mut all = |map: &dyn Fn(usize, f64) -> f64| {
-            for (row, &value) in values.iter().enumerate() {
-                put(row, if value.is_finite() { map(row, value) } else { self.unknown });
+        fn all(values: &mut [f64], unknown: Option<f64>, map: impl Fn(usize, f64) -> f64) {
+            let values = values.iter_mut().enumerate();
+            match unknown {
+                None => values.for_each(|(place, value)| *value = map(place, *value)),
+                Some(unknown) => values.for_each(|(place, value)| {
+                    *value = if value.is_finite() { map(place, *value) } else { unknown };
+                }),
             }
-        };
+        }
         match &self.map {
-            Map::Identity => all(&|_, value| value),
-            Map::Zero => all(&|_, _| 0.0),
-            Map::Ranks(ranks) => all(&|row, _| ranks[row]),
-            Map::Unit(unit) => all(&|_, value| unit.of(value)),
+            Map::Identity => all(values, self.unknown, |_, value| value),
+            Map::Zero => all(values, self.unknown, |_, _| 0.0),
+            Map::Ranks(ranks) => {
+                let ranks = &ranks[first..first + values.len()];
+                all(values, self.unknown, |place, _| ranks[place]);
+            }
+            Map::Unit(unit) => all(values, self.unknown, |_, value| unit.of(value)),
             Map::Z { unit, mean, factor } => {
-                for (row, &value) in values.iter().enumerate() {
-                    let z = (unit.of(value) - mean) * factor;
-                    put(row, if value.is_finite() { z } else { self.unknown });
-                }
+                all(values, self.unknown, |_, value| (unit.of(value) - mean) * factor);
             }
         }
     }
 
     /// The normalised value of one row.
     pub(super) fn one(&self, row: usize, value: f64) -> f64 {
-        if !value.is_finite() {
-            return self.unknown;
+        if let Some(unknown) = self.unknown.filter(|_| !value.is_finite()) {
+            return unknown;
         }
         match &self.map {
             Map::Identity => value,
@@ -143,33 +152,32 @@ impl Normalisation {
     /// which leaves it. The result has no NaN.
     #[must_use]
     pub fn of(self, values: &[f64]) -> Vec<f64> {
-        let mut normalised = vec![0.0; values.len()];
-        Normaliser::of(self, values).each(values, |row, value| normalised[row] = value);
+        let mut normalised = values.to_vec();
+        Normaliser::of(self, values).apply(0, &mut normalised);
         normalised
     }
 }
 
 /// Where the least value goes to 0 and the greatest to 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unit {
+struct Unit {
     low: f64,
     factor: f64,
 }
 
 impl Unit {
-    /// None where all values are equal.
-    pub(super) fn of_all(values: &[f64]) -> Option<Self> {
-        let (least, greatest) =
-            (least_of(values, |value| value), -least_of(values, |value| -value));
+    /// None where all values are equal, or where there is none.
+    fn between(extremes: &Extremes) -> Option<Self> {
+        let (least, greatest) = (extremes.least(), extremes.greatest());
         // Halves, because the difference of two large values may not be finite.
         let (low, span) = (least * 0.5, greatest * 0.5 - least * 0.5);
         let are_equal = span <= EQUAL * (least.abs().max(greatest.abs()) * 0.5);
         // Multiplied, because a division takes four times as long.
         let factor = 1.0 / span;
-        (!values.is_empty() && !are_equal && factor.is_finite()).then_some(Self { low, factor })
+        (!are_equal && factor.is_finite()).then_some(Self { low, factor })
     }
 
-    pub(super) fn of(self, value: f64) -> f64 {
+    fn of(self, value: f64) -> f64 {
         (value * 0.5 - self.low) * self.factor
     }
 }

@@ -1,7 +1,9 @@
 //! A message is worth more if the messages around it are: the answer is often next to the words that
 //! were asked for.
 
-use super::sums::least_of;
+use std::ops::Range;
+
+use super::sums::Extremes;
 
 /// In place of a session or a row: none.
 pub const NONE: u32 = u32::MAX;
@@ -11,6 +13,8 @@ pub const NONE: u32 = u32::MAX;
 pub struct Neighbours {
     before: Vec<u32>,
     after: Vec<u32>,
+    /// Whether several candidates stand at one place.
+    share_places: bool,
 }
 
 impl Neighbours {
@@ -23,7 +27,8 @@ impl Neighbours {
     #[must_use]
     pub fn of(session: &[u32], position: &[i64]) -> Self {
         let rows = session.len().min(position.len());
-        let mut found = Self { before: vec![NONE; rows], after: vec![NONE; rows] };
+        let mut found =
+            Self { before: vec![NONE; rows], after: vec![NONE; rows], share_places: false };
         let mut order: Vec<(u32, i64, u32)> = session
             .iter()
             .zip(position)
@@ -38,6 +43,7 @@ impl Neighbours {
             |one: &(u32, i64, u32), other: &(u32, i64, u32)| (one.0, one.1) == (other.0, other.1);
         let mut earlier: &[(u32, i64, u32)] = &[];
         for place in order.chunk_by(same_place) {
+            found.share_places |= place.len() > 1;
             if let (Some(one), Some(other)) = (earlier.first(), place.first())
                 && one.0 == other.0
                 && one.1.checked_add(1) == Some(other.1)
@@ -52,6 +58,25 @@ impl Neighbours {
             earlier = place;
         }
         found
+    }
+
+    /// The same for some of the candidates, given their rows, as [`Self::of`] them alone. None where that
+    /// cannot be told because several stand at one place.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn among(&self, rows: &[u32]) -> Option<Self> {
+        if self.share_places {
+            return None;
+        }
+        let mut number = vec![NONE; self.len()];
+        for (place, &row) in (0..).zip(rows) {
+            number[row as usize] = place;
+        }
+        let of = |row: u32| number.get(row as usize).copied().unwrap_or(NONE);
+        let some = |column: &[u32]| rows.iter().map(|&row| of(column[row as usize])).collect();
+        Some(Self { before: some(&self.before), after: some(&self.after), share_places: false })
     }
 
     /// How many candidates there are.
@@ -70,37 +95,42 @@ impl Neighbours {
 /// `(1 - weight) * s + weight * (before + after) / 2`; a neighbour that is no candidate counts as the
 /// lowest score of all.
 ///
+/// Scores are those of a ranking: sums of two of them are finite.
 /// Without neighbours at all that is the same shift and scale for everybody.
 #[must_use]
 pub fn smooth(scores: &[f64], neighbours: Option<&Neighbours>, weight: f64) -> Vec<f64> {
-    let mut smoothed = vec![0.0; scores.len()];
-    smooth_into(scores, neighbours, weight, &mut smoothed);
+    let sharing = Sharing { scores, neighbours, weight, lowest: Extremes::of(scores).least() };
+    let mut smoothed = Vec::with_capacity(scores.len());
+    sharing.append(0..scores.len(), &mut smoothed);
     smoothed
 }
 
-/// As [`smooth`], into a place that is there already.
-pub(super) fn smooth_into(
-    scores: &[f64],
-    neighbours: Option<&Neighbours>,
-    weight: f64,
-    smoothed: &mut [f64],
-) {
-    let lowest = least_of(scores, |score| score);
-    let kept = 1.0 - weight;
-    let share =
-        |score: f64, before: f64, after: f64| kept * score + weight * f64::midpoint(before, after);
-    let places = smoothed.iter_mut().zip(scores);
-    let Some(neighbours) = neighbours else {
-        for (place, &score) in places {
-            *place = share(score, lowest, lowest);
-        }
-        return;
-    };
-    let of = |row: u32| scores.get(row as usize).copied().unwrap_or(lowest);
-    for ((place, &score), (&before, &after)) in
-        places.zip(neighbours.before.iter().zip(&neighbours.after))
-    {
-        *place = share(score, of(before), of(after));
+/// [`smooth`], some rows at a time.
+pub(super) struct Sharing<'a> {
+    pub scores: &'a [f64],
+    pub neighbours: Option<&'a Neighbours>,
+    pub weight: f64,
+    /// The lowest score of all.
+    pub lowest: f64,
+}
+
+impl Sharing<'_> {
+    /// Appends the smoothed scores of some rows.
+    pub(super) fn append(&self, rows: Range<usize>, smoothed: &mut Vec<f64>) {
+        let &Self { scores, weight, lowest, .. } = self;
+        let kept = 1.0 - weight;
+        let share =
+            |score: f64, before: f64, after: f64| kept * score + weight * (0.5 * (before + after));
+        let own = &scores[rows.clone()];
+        let Some(neighbours) = self.neighbours else {
+            smoothed.extend(own.iter().map(|&score| share(score, lowest, lowest)));
+            return;
+        };
+        let of = |row: u32| scores.get(row as usize).copied().unwrap_or(lowest);
+        let around = neighbours.before[rows.clone()].iter().zip(&neighbours.after[rows]);
+        smoothed.extend(
+            own.iter().zip(around).map(|(&score, (&one, &two))| share(score, of(one), of(two))),
+        );
     }
 }
 
@@ -116,7 +146,10 @@ mod tests {
         assert_eq!(found.before, [1, NONE, NONE, NONE, NONE, 2, NONE]);
         assert_eq!(found.after, [NONE, 0, 5, NONE, NONE, NONE, 0]);
         let ends = Neighbours::of(&[0, 0], &[i64::MAX, i64::MIN]);
-        assert_eq!(ends, Neighbours { before: vec![NONE; 2], after: vec![NONE; 2] });
+        assert_eq!(
+            ends,
+            Neighbours { before: vec![NONE; 2], after: vec![NONE; 2], share_places: false }
+        );
     }
 
     #[test]

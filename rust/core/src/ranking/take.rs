@@ -62,14 +62,15 @@ pub fn by_key(
     let mut size = FIRST;
     let threshold = nth_greatest((0..rows).map(|row| keys[row as usize]), size);
     let mut head: Vec<(u64, u32)> = Vec::new();
-    let mut waiting: Vec<u32> = Vec::new();
-    for (row, &key) in (0..).zip(keys) {
-        if key >= threshold {
-            head.push((descending(key), row));
-        } else {
-            waiting.push(row);
-        }
-    }
+    for_each_where(
+        keys,
+        |key| key >= threshold,
+        |row| {
+            head.push((descending(keys[row as usize]), row));
+        },
+    );
+    // Below the threshold, which rows there are nobody asks before what is left of the room is known.
+    let mut waiting: Option<Vec<u32>> = None;
     loop {
         head.sort_unstable();
         for (_, row) in head.drain(..) {
@@ -80,7 +81,25 @@ pub fn by_key(
             }
         }
         let rooms = Tier::ALL.map(|tier| room.room(tier));
-        waiting.retain(|&row| tokens[row as usize] <= rooms[tiers[row as usize].index()]);
+        let fits = |row: u32| tokens[row as usize] <= rooms[tiers[row as usize].index()];
+        if let Some(waiting) = &mut waiting {
+            waiting.retain(|&row| fits(row));
+        }
+        let waiting = waiting.get_or_insert_with(|| {
+            let mut fitting = Vec::new();
+            let most = rooms.into_iter().max().unwrap_or(0);
+            let is_below = |row: u32| keys[row as usize] < threshold;
+            for_each_where(
+                tokens,
+                |tokens| tokens <= most,
+                |row| {
+                    if is_below(row) && fits(row) {
+                        fitting.push(row);
+                    }
+                },
+            );
+            fitting
+        });
         if waiting.is_empty() {
             return taken;
         }
@@ -93,6 +112,20 @@ pub fn by_key(
             }
             key < threshold
         });
+    }
+}
+
+/// Rows that are looked at together.
+const BLOCK: usize = 16;
+
+/// Visits the rows whose value is wanted. Best where few are: that nobody is, is seen for all of a block at
+/// once.
+fn for_each_where<T: Copy>(column: &[T], wanted: impl Fn(T) -> bool, mut visit: impl FnMut(u32)) {
+    for (block, first) in column.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+        if block.iter().fold(false, |any, &value| any | wanted(value)) {
+            let rows = (first..).zip(block).filter(|(_, value)| wanted(**value));
+            rows.for_each(|(row, _)| visit(row));
+        }
     }
 }
 

@@ -59,6 +59,16 @@ impl Cost {
             given,
         })
     }
+
+    /// Appends the [`Self::key`] of each score with its cost.
+    pub(super) fn append(&self, scores: &[f64], tokens: &[u64], keys: &mut Vec<f64>) {
+        if self.exponent == 0.0 {
+            keys.extend_from_slice(scores);
+        } else {
+            let pairs = scores.iter().zip(tokens);
+            keys.extend(pairs.map(|(&score, &tokens)| self.key(score, tokens)));
+        }
+    }
 }
 
 /// How freshness falls with age.

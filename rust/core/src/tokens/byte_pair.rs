@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::counter::{Exactness, TokenCounter};
 use super::merging::merge;
 use super::pieces::PieceEnd;
+use super::plain_word::PlainWord;
 use super::vocabulary::Vocabulary;
 
 /// Counts as one vocabulary does, token for token. The vocabulary is read at the first count.
@@ -38,7 +39,15 @@ impl TokenCounter for BytePairCounter {
         let vocabulary = self.vocabulary();
         let (mut tokens, mut start) = (0, 0);
         while start < text.len() {
-            let end = (self.piece_end)(text, start);
+            let word = PlainWord::at(text.as_bytes(), start);
+            if let Some(word) = word
+                && vocabulary.words().has(word)
+            {
+                tokens += 1;
+                start = word.end;
+                continue;
+            }
+            let end = word.map_or_else(|| (self.piece_end)(text, start), |word| word.end);
             merge(vocabulary, &text.as_bytes()[start..end], |_| tokens += 1);
             start = end;
         }

@@ -10,6 +10,7 @@ pub mod characters;
 pub mod counter;
 mod merging;
 pub mod pieces;
+mod plain_word;
 pub mod upper_bound;
 pub mod vocabularies;
 mod vocabulary;

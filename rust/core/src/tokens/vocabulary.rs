@@ -1,5 +1,7 @@
 //! A vocabulary: which byte strings are tokens, and in which order they are merged.
 
+use super::plain_word::PlainWords;
+
 /// No token; above every rank.
 pub(super) const NO_RANK: u32 = u32::MAX;
 
@@ -13,6 +15,8 @@ pub(super) struct Vocabulary {
     /// Rank of each pair of bytes.
     pairs: Box<[u32]>,
     longest: usize,
+    /// Tokens that need no rank, because nearly all text is made of them.
+    words: PlainWords,
 }
 
 impl Vocabulary {
@@ -34,18 +38,27 @@ impl Vocabulary {
             starts.push(end);
         }
         assert_eq!(end as usize, bytes.len(), "the lengths of a vocabulary add up");
+        let tokens = starts.windows(2).map(|ends| &bytes[ends[0] as usize..ends[1] as usize]);
+        let words = PlainWords::new(tokens);
         let mut vocabulary = Self {
             bytes,
             starts: starts.into(),
             table: vec![0; (2 * count).next_power_of_two()].into(),
             pairs: vec![NO_RANK; 1 << 16].into(),
             longest: lengths.iter().copied().max().unwrap_or(0).into(),
+            words,
         };
         for (rank, _) in lengths.iter().enumerate() {
             #[expect(clippy::cast_possible_truncation)] // the size is a u32
             vocabulary.insert(rank as u32);
         }
         vocabulary
+    }
+
+    /// The tokens that are plain words.
+    #[inline]
+    pub fn words(&self) -> &PlainWords {
+        &self.words
     }
 
     fn token(&self, rank: u32) -> &'static [u8] {
