@@ -93,7 +93,7 @@ impl Engine {
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
-        let rendering = Rendering::read(py, &options, available, counting, epoch)?;
+        let rendering = Rendering::read(&config, &options, available, counting, epoch)?;
         let receipts = Options::flag("receipts", options.receipts.as_ref())?;
         let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
         let untold = rendering.continued.as_ref().map(|_| Untold::Session);
