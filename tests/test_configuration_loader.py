@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 
 import memory_budget_allocator.loader
-from memory_budget_allocator import ComplexityRules, MemoryBudgetAllocator, Ranking, WorkspaceConfig
+from memory_budget_allocator import (
+    ComplexityRules,
+    MemoryBudgetAllocator,
+    MemoryItem,
+    PromptTemplate,
+    Ranking,
+    WorkspaceConfig,
+)
 from memory_budget_allocator.errors import ArgumentTypeError, ConfigurationError, ConfigurationTypeError
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
@@ -143,6 +150,28 @@ def test_project_overrides_lie_over_their_workspace(write: Write) -> None:
     assert overrides["research"]["thesis"] == packaged
 
 
+def test_a_template_of_a_workspace_and_of_its_projects(write: Write) -> None:
+    path = write(
+        "a:\n  template:\n    prologue: ''\n    item: '- {text}'\n    epilogue: ''\n"
+        "    order: chronological\n"
+        "b: {template: {headings: {rag: 'Found: ', working: 'Now: '}}}\n"
+        "c: {template: {}}\n"
+        "project_overrides: {a: {p: {template: {item: '* {text}'}}}}\n"
+    )
+    found = MemoryBudgetConfigLoader.load_from_yaml(path)
+    assert found["a"].template == PromptTemplate(
+        prologue="", item="- {text}", epilogue="", order="chronological"
+    )
+    assert found["b"].template == PromptTemplate(headings={"rag": "Found: ", "working": "Now: "})
+    assert found["c"].template is None
+    project = MemoryBudgetConfigLoader.load_project_overrides(path)["a"]["p"].template
+    assert project == PromptTemplate(prologue="", item="* {text}", epilogue="", order="chronological")
+    allocator = MemoryBudgetAllocator.from_yaml(path)
+    memory = MemoryItem("m", "A fact.", "rag", None)
+    assert allocator.allocate("q", [memory], "a").render() == "- A fact."
+    assert allocator.allocate("q", [memory], "a", project_id="p").render() == "* A fact."
+
+
 def test_an_allocator_takes_it_all(write: Write) -> None:
     path = write(
         "alpha: {max_total_tokens: 100}\nproject_overrides: {alpha: {web: {max_total_tokens: 200}}}\n"
@@ -242,6 +271,23 @@ def test_importing_the_library_does_not_import_yaml() -> None:
             "line 2",
             ["a.p.demotion.threshold"],
         ),
+        (
+            "a:\n  template:\n    prologue: x\n    item: no slot\n",
+            "line 4, column 11",
+            ["PromptTemplate: item:", "{text}"],
+        ),
+        (
+            "a:\n  template:\n    headings: {rag: '{txt}'}\n",
+            "line 3, column 15",
+            ["headings[rag]", "unknown slot {txt}"],
+        ),
+        (
+            "a: {template: {headings: {attic: x}}}\n",
+            "line 1, column 27",
+            ["template.headings.attic", "'rag'"],
+        ),
+        ("a: {template: {footer: x}}\n", "line 1, column 16", ["a.template.footer", "unknown key"]),
+        ("a: {template: {order: best}}\n", "line 1, column 23", ["score or chronological", "got best"]),
         ("complexity: {level_thresholds: [5, 2, 8]}\n", "line 1, column 32", ["level_thresholds"]),
         ("complexity: {level_thresholds: [2, 5]}\n", "line 1, column 32", ["level_thresholds"]),
         ("complexity: {length_steps: [5, 5]}\n", "line 1, column 28", ["length_steps"]),

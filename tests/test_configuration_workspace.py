@@ -62,6 +62,7 @@ FIELDS = [
     "minimum_score",
     "oversized",
     "ranking",
+    "template",
 ]
 
 

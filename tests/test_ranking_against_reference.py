@@ -207,6 +207,6 @@ def test_what_a_ranking_refuses() -> None:
 def test_half_lives_by_tier() -> None:
     ranking = Ranking(freshness_half_life_hours={"rag": 24.0}, freshness="power_law")
     day_old = [Candidate(timestamp_us=NOW_US - DAY_US, tier=tier, identity=tier) for tier in range(4)]
-    found = rate("", day_old, ranking, [0] * 4)["freshness"]
-    assert found[3] == 0.5 * 0.2
-    assert found[0] > found[3]
+    found = [dict(terms)["freshness"] for terms in rate("", day_old, ranking, [0] * 4)["terms"]]
+    assert found[3] == (0.2, 0.5)
+    assert found[0][1] > 0.5

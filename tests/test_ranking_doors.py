@@ -92,13 +92,17 @@ def positions(allocation: Allocation) -> list[int]:
     return allocation.selected_positions
 
 
-def expected(items: list[MemoryItem], ranking: Ranking | str, budgets: list[int]) -> list[int]:
-    ranking = Ranking(kind="evidence") if isinstance(ranking, str) else ranking
+def meant_by(
+    items: list[MemoryItem], ranking: Ranking
+) -> tuple[list[reference.Candidate], reference.Ranking]:
+    """The same as the reference knows it."""
     meant = reference.evidence() if ranking.kind == "evidence" else reference.Ranking()
     for name in ("normalisation", "lexical_weight", "smoothing", "cost_exponent", "supersession",
-                 "relevance_gate"):  # fmt: skip
+                 "relevance_gate", "minimum_score"):  # fmt: skip
         if getattr(ranking, name) is not None:
             setattr(meant, name, getattr(ranking, name))
+    if ranking.freshness_weight is not None:
+        meant.weights = (*meant.weights[:2], ranking.freshness_weight)
     numbers = {item.memory_id: row for row, item in enumerate(items)}
     sessions = {"s": 0, "t": 1}
     candidates = [
@@ -116,6 +120,12 @@ def expected(items: list[MemoryItem], ranking: Ranking | str, budgets: list[int]
         )
         for item in items
     ]
+    return candidates, meant
+
+
+def expected(items: list[MemoryItem], ranking: Ranking | str, budgets: list[int]) -> list[int]:
+    ranking = Ranking(kind="evidence") if isinstance(ranking, str) else ranking
+    candidates, meant = meant_by(items, ranking)
     drops = ranking.exact_duplicates
     if drops is None:
         drops = ranking.kind == "evidence"
@@ -333,3 +343,11 @@ def test_other_classes_stand_in_sequence_too() -> None:
     foreign[0].position = -3
     with pytest.raises(ValueError, match="memory 'm0': position must be an integer from 0"):
         allocator.allocate("q", foreign, ranking="evidence")
+
+
+def test_a_ceiling_of_nothing_takes_nothing_even_for_nothing() -> None:
+    table: dict[str, Any] = {"relevance_score": [0.5, 0.6], "token_count": [0, 0]}
+    allocator = MemoryBudgetAllocator()
+    assert len(allocator.allocate("q", table, ranking="evidence")) == 2
+    for ranking in ("evidence", "weighted"):
+        assert len(allocator.allocate("q", table, ranking=ranking, max_prompt_tokens=0)) == 0

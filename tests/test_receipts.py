@@ -398,17 +398,6 @@ def test_a_receipt_is_a_value() -> None:
     assert hash(receipt) == hash(dataclasses.replace(receipt))
 
 
-def test_another_ranking_has_no_receipts_and_says_so() -> None:
-    allocator, items = MemoryBudgetAllocator(), [item(0, "rag", 0.5, 5)]
-    ranked = allocator.what_if("q", items, ranking="evidence")
-    assert len(ranked.diff(allocator.allocate("q", items)).kept) == 1
-    for ask in (ranked.report, lambda: ranked.explain("m0"), lambda: ranked.to_dict(receipts=True)):
-        with pytest.raises(ArgumentValueError, match="another ranking decides here"):
-            ask()
-    with pytest.raises(ArgumentValueError, match="another ranking decides here"):
-        allocator.allocate("q", items, ranking="evidence", receipts=True)
-
-
 def test_receipts_count_as_the_call_does() -> None:
     items = [MemoryItem(f"m{n}", "some words of text " * (n + 1), "rag", NOW) for n in range(4)]
     allocator = MemoryBudgetAllocator(config(20))

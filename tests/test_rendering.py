@@ -489,3 +489,43 @@ def test_no_message_where_its_framing_alone_is_above_the_ceiling(name: Any) -> N
     assert allocation.render() == "   "
     assert allocation.to_messages(name) == []
     assert allocation.message_tokens(name) == 0
+
+
+def test_a_workspace_has_a_template_and_a_call_another() -> None:
+    config = WorkspaceConfig("default", template=BARE)
+    allocator = MemoryBudgetAllocator(config, log_allocations=False)
+    memories = items("one", "two")
+    allocation = allocator.allocate("q", memories, current_time=NOW)
+    assert allocation.render() == "one\ntwo"
+    assert (
+        allocation.render(TEMPLATES[0])
+        == "<memories>\n<memory>one</memory>\n<memory>two</memory>\n</memories>"
+    )
+    own = dataclasses.replace(BARE, between=" | ")
+    assert allocator.allocate("q", memories, current_time=NOW, template=own).render() == "one | two"
+    # The ceiling is on the text that this template makes.
+    narrow = allocator.allocate("q", memories, current_time=NOW, max_prompt_tokens=60, tokenizer=len)
+    assert (narrow.render(), narrow.rendered_tokens) == ("one\ntwo", 7)
+    # A configuration is live.
+    config.template = None
+    assert allocator.allocate("q", memories, current_time=NOW).render().startswith("<memories>")
+    config.template = "{text}"  # type: ignore[assignment]
+    message = r"workspace 'default': template must be a PromptTemplate or None, got '\{text\}' \(str\)"
+    with pytest.raises(ConfigurationTypeError, match=message):
+        allocator.allocate("q", memories, current_time=NOW)
+
+
+@pytest.mark.parametrize("template", [None, *TEMPLATES])
+def test_the_template_of_a_workspace_in_its_nested_shape(template: PromptTemplate | None) -> None:
+    config = WorkspaceConfig("w", template=template)
+    nested = json.loads(json.dumps(config.to_dict()))
+    assert ("template" in nested) == (template is not None)
+    assert WorkspaceConfig.from_dict(nested) == config
+    assert pickle.loads(pickle.dumps(config)) == copy.deepcopy(config) == config
+    with pytest.raises(
+        ConfigurationError, match="workspace 'w': PromptTemplate: item: unknown slot"
+    ) as caught:
+        WorkspaceConfig.from_dict({"workspace_id": "w", "template": {"item": "{txt}"}})
+    assert (caught.value.field, caught.value.value) == ("item", "{txt}")
+    with pytest.raises(ConfigurationError, match=r"unknown key 'template\.footer'; the nearest known key is"):
+        WorkspaceConfig.from_dict({"workspace_id": "w", "template": {"footer": "x"}})

@@ -381,6 +381,21 @@ def test_ceiling_and_template_are_those_of_the_session() -> None:
         ask(asked, [item(1)], relevence={})
 
 
+def test_the_template_of_its_workspace_may_change() -> None:
+    """Nothing then stands as it would be written."""
+    config = WorkspaceConfig("default", **ONE_TIER, template=PromptTemplate(prologue="", epilogue=""))
+    asked = MemoryBudgetAllocator(config).session(max_prompt_tokens=200)
+    memories = [item(number) for number in range(3)]
+    first = ask(asked, memories)
+    assert first.render().startswith("<memory>")
+    assert ask(asked, memories).rebuilt is None
+    config.template = PromptTemplate(item="<memory>{text}</memory>", prologue="Known:\n", epilogue="")
+    changed = ask(asked, memories)
+    assert (changed.rebuilt, changed.reused_tokens) == ("changed", 0)
+    assert changed.render() == "Known:\n" + first.render()
+    assert ask(asked, memories).rebuilt is None
+
+
 def test_a_dry_run_moves_nothing_on() -> None:
     asked = session()
     memories = [item(number) for number in range(4)]

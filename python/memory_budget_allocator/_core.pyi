@@ -57,19 +57,23 @@ class MemoryItem:
     position: int | None = None
     supersedes: str | None = None
 
-_Receipt: TypeAlias = tuple[
-    str,
-    int,
-    MemoryTier,
-    ReceiptReason,
-    int | None,
-    int,
-    float,
-    list[tuple[str, float, float]],
-    int | None,
-    int | None,
-    bool,
-]
+_Term: TypeAlias = tuple[str, float, float, float | None]
+
+class _Receipt(TypedDict):
+    memory_id: str
+    position: int
+    tier: MemoryTier
+    reason: ReceiptReason
+    instead: str | None
+    rank: int | None
+    tokens: int
+    score: float
+    combined_score: float
+    terms: list[_Term]
+    cost: _Term | None
+    left: int | None
+    fits_at: int | None
+    fits_at_known: bool
 
 @final
 class Allocation:
@@ -115,6 +119,8 @@ class Allocation:
     def diff(self, other: Allocation) -> AllocationDiff: ...
     def _receipts(self, memory_id: str | None, /) -> list[_Receipt]: ...
     def _candidate_ids(self) -> list[str]: ...
+    @property
+    def _decided_by(self) -> Literal["formula", "key", "choice"]: ...
     def render(self, template: PromptTemplate | None = None) -> str: ...
     def to_messages(
         self,

@@ -55,6 +55,8 @@ Kind = Literal[
     "reserve",
     "half_life",
     "ranking",
+    "frame",
+    "headings",
 ]
 
 
@@ -88,6 +90,10 @@ class ConfigurationKey:
         """What the file accepts here, in words that fit behind "must be"."""
         if self.kind in ("identifier", "text"):
             return "text that is not empty"
+        if self.kind == "frame":
+            return "text"
+        if self.kind == "headings":
+            return "text, or a mapping from tiers to texts"
         if self.kind == "texts":
             return "a list of texts"
         if self.kind == "integers":
@@ -131,8 +137,11 @@ class ConfigurationKey:
     def plain(self, value: object) -> object:  # noqa: PLR0911 - one line per kind
         """A value that was checked before as a built-in type: JSON and YAML cannot write NumPy scalars."""
         match self.kind:
-            case "identifier" | "text" | "choice" | "ranking":
+            case "identifier" | "text" | "choice" | "frame" | "ranking":
                 return str(value)
+            case "headings":
+                tiers = cast("Mapping[str, str]", value)
+                return value if isinstance(value, str) else {tier: str(it) for tier, it in tiers.items()}
             case "flag":
                 return bool(value)
             case "amount":
@@ -270,6 +279,28 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
         "in which order memories are tried: by the documented formula, by what keeps most evidence, or by "
         "one of these with parts of your own",
         choices=("weighted", "evidence"),
+    ),
+    *(
+        ConfigurationKey("template", "template", name, "headings" if name == "headings" else "frame", meaning)
+        for name, meaning in (
+            ("prologue", "what stands before everything"),
+            (
+                "headings",
+                "what stands before the memories of a tier: one for all, or one each, with the slot `{tier}`",
+            ),
+            (
+                "item",
+                "one memory, with the slot `{text}`, and `{id}`, `{tier}`, `{score}`, `{timestamp}`, "
+                "`{tokens}`",
+            ),
+            ("between", "what stands between two memories"),
+            ("epilogue", "what stands after everything"),
+        )
+    ),
+    ConfigurationKey(
+        "template", "template", "order", "choice",
+        "best first, oldest first, the best at both ends, or by tier",
+        choices=("score", "chronological", "edges", "tier"),
     ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
@@ -483,7 +514,9 @@ def _mapping_of(values: object) -> dict[str, object]:
     return {"type": ["object", "null"], "propertyNames": {"minLength": 1}, "additionalProperties": values}
 
 
-def _key_schema(row: ConfigurationKey, default: object) -> dict[str, object]:
+def _key_schema(  # noqa: PLR0912 - one branch per kind
+    row: ConfigurationKey, default: object
+) -> dict[str, object]:
     schema: dict[str, object] = {"description": row.description}
     bounds = {
         name: bound
@@ -525,6 +558,11 @@ def _key_schema(row: ConfigurationKey, default: object) -> dict[str, object]:
             }
         case "reserve":
             schema |= {"anyOf": [{"type": "integer", **bounds}, {"type": "string"}]}
+        case "frame":
+            schema |= {"type": "string"}
+        case "headings":
+            by_tier = {tier.value: {"type": "string"} for tier in MemoryTier}
+            schema |= {"anyOf": [{"type": "string"}, _section_schema(by_tier)]}
         case "texts":
             schema |= {"type": "array", "items": {"type": "string", "pattern": KEYWORD_PATTERN}}
         case "integers":
@@ -556,12 +594,15 @@ def _written(value: object) -> str:
     """A default as the file writes it; what has none counts as not there."""
     if value is None:
         return "none"
+    if isinstance(value, str) and (not value or "\n" in value or "<" in value):
+        return f"`{json.dumps(value)}`"  # as YAML writes it between quotes
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _defaults() -> dict[str, object]:
     """The default of every key by its path."""
     from memory_budget_allocator.complexity_rules import ComplexityRules
+    from memory_budget_allocator.prompt_template import PromptTemplate
     from memory_budget_allocator.workspace import WorkspaceConfig
 
     plain = {member.name: member.default for member in fields(WorkspaceConfig) if member.kw_only}
@@ -578,6 +619,8 @@ def _defaults() -> dict[str, object]:
             defaults.update({f"{name}.{key}": member for key, member in members.items()})
         else:
             defaults[name] = value
+    template = PromptTemplate()
+    defaults.update({f"template.{part.name}": getattr(template, part.name) for part in fields(template)})
     return defaults
 
 

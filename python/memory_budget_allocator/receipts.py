@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from memory_budget_allocator._core import Allocation
-    from memory_budget_allocator.results import ReceiptResult
+    from memory_budget_allocator.results import ReceiptResult, ReceiptTerm
 
 __all__ = [
     "AllocationDiff",
@@ -38,6 +38,9 @@ ReceiptReason: TypeAlias = Literal[
     "over_tier_budget",
     "over_ceiling",
     "below_minimum",
+    "below_ranking_minimum",
+    "below_gate",
+    "superseded",
     "duplicate",
     "oversized",
     "filtered",
@@ -45,17 +48,20 @@ ReceiptReason: TypeAlias = Literal[
 BudgetName: TypeAlias = Literal["tier_budget", "max_prompt_tokens"]
 
 _TAKEN = ("selected", "pinned")
-_HEADINGS = ("TIER", "RANK", "MEMORY", "DECISION", "SCORE", "TOKENS", "FITS AT")
+_HEADINGS = ("TIER", "RANK", "MEMORY", "DECISION", "SCORE", "KEY", "TOKENS", "FITS AT")
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTerm:
-    """One component of a combined score."""
+    """One part of a score, or what the cost takes from it."""
 
     component: str
     weight: float
     value: float
-    """As it counts: 0.0 where it was NaN or infinite."""
+    """As it counts: 0.0 where it was NaN or infinite; normalised, where a ranking normalises it."""
+    given: float | None
+    """Before it was normalised; None where it is not known. Of neighbours: their mean score; of the cost:
+    the tokens that count."""
 
     @property
     def product(self) -> float:
@@ -72,13 +78,21 @@ class Receipt:
     """In the caller's sequence or table, or the row in the pool."""
     tier: MemoryTier
     reason: ReceiptReason
+    instead: str | None
+    """The id of the memory that a ``superseded`` one is replaced by, or that a ``duplicate`` repeats."""
     rank: int | None
     """Its place in the order in which its tier's candidates had their turn, from 1; None if it had none."""
     tokens: int
     """What it costs; of a memory that was cut, what its beginning costs."""
     score: float
-    """The combined score, 0..1: the sum of the terms, clamped."""
+    """What decided: the sum of the terms. The combined score, 0..1, with the documented formula, which clamps
+    the sum; with another ranking any number, and the sum of the terms but for rounding."""
+    combined_score: float
+    """The score of the documented formula, whatever the ranking."""
     terms: tuple[ScoreTerm, ...]
+    cost: ScoreTerm | None
+    """What the ranking takes from the score for the tokens: -exponent x ln(max(tokens, floor)); None where
+    the score alone decides."""
     left: int | None
     """Tokens its tier had left when its turn came; None where other tiers or a ceiling decide as well."""
     fits_at: int | None
@@ -99,6 +113,11 @@ class Receipt:
         for term in self.terms[1:]:
             total += term.product
         return total
+
+    @property
+    def key(self) -> float:
+        """What the memories of a tier are ordered by, greatest first: the score less the cost."""
+        return self.score if self.cost is None else self.score + self.cost.product
 
     @property
     def fits_at_budget(self) -> BudgetName | None:
@@ -129,13 +148,14 @@ class AllocationReport:
         return f"<AllocationReport selected={taken}/{len(self.rows)}>"
 
     def __str__(self) -> str:
-        rows = [_HEADINGS, *(_cells(row) for row in self.rows)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-        to_the_right = {1, 4, 5, 6}
+        headings, rows = self._table()
+        rows.insert(0, headings)
+        widths = [max(len(row[column]) for row in rows) for column in range(len(headings))]
+        to_the_left = {"TIER", "MEMORY", "DECISION"}
         lines = (
             "  ".join(
-                cell.rjust(width) if column in to_the_right else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+                cell.ljust(width) if heading in to_the_left else cell.rjust(width)
+                for heading, cell, width in zip(headings, row, widths, strict=True)
             )
             for row in rows
         )
@@ -147,9 +167,16 @@ class AllocationReport:
         def row(cells: Iterable[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        body = "".join(row(_cells(receipt), "td") for receipt in self.rows)
-        head = row((heading.lower() for heading in _HEADINGS), "th")
+        headings, rows = self._table()
+        body = "".join(row(cells, "td") for cells in rows)
+        head = row((heading.lower() for heading in headings), "th")
         return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Headings and rows; keys only where the order is another one than that of the scores."""
+        with_keys = any(receipt.cost for receipt in self.rows)
+        headings = [heading for heading in _HEADINGS if with_keys or heading != "KEY"]
+        return headings, [[_cells(receipt)[heading] for heading in headings] for receipt in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +261,15 @@ def receipts_as_dicts(allocation: Allocation) -> list[ReceiptResult]:
             "tier": receipt.tier.value,
             "decision": receipt.decision,
             "reason": receipt.reason,
+            "instead": receipt.instead,
             "rank": receipt.rank,
             "token_count": receipt.tokens,
-            "combined_score": receipt.score,
+            "score": receipt.score,
+            "combined_score": receipt.combined_score,
             "unclamped_score": _finite(receipt.unclamped),
-            "terms": [
-                {
-                    "component": term.component,
-                    "weight": term.weight,
-                    "value": term.value,
-                    "product": _finite(term.product),
-                }
-                for term in receipt.terms
-            ],
+            "terms": [_term(term) for term in receipt.terms],
+            "cost": _term(receipt.cost) if receipt.cost else None,
+            "key": receipt.key,
             "fits_at": receipt.fits_at,
             "fits_at_budget": receipt.fits_at_budget,
             "fits_at_known": receipt.fits_at_known,
@@ -255,24 +278,35 @@ def receipts_as_dicts(allocation: Allocation) -> list[ReceiptResult]:
     ]
 
 
+def _term(term: ScoreTerm) -> ReceiptTerm:
+    return {
+        "component": term.component,
+        "weight": term.weight,
+        "value": _finite(term.value),
+        "product": _finite(term.product),
+        "given": term.given,
+    }
+
+
 def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
     return [
         Receipt(
-            memory_id=each,
-            position=position,
-            tier=tier,
-            reason=reason,
-            rank=rank,
-            tokens=tokens,
-            score=score,
-            terms=tuple(ScoreTerm(*term) for term in terms),
-            left=left,
-            fits_at=fits_at,
-            fits_at_known=known,
+            memory_id=parts["memory_id"],
+            position=parts["position"],
+            tier=parts["tier"],
+            reason=parts["reason"],
+            instead=parts["instead"],
+            rank=parts["rank"],
+            tokens=parts["tokens"],
+            score=parts["score"],
+            combined_score=parts["combined_score"],
+            terms=tuple(ScoreTerm(*term) for term in parts["terms"]),
+            cost=ScoreTerm(*parts["cost"]) if parts["cost"] else None,
+            left=parts["left"],
+            fits_at=parts["fits_at"],
+            fits_at_known=parts["fits_at_known"],
         )
-        for each, position, tier, reason, rank, tokens, score, terms, left, fits_at, known in (
-            allocation._receipts(memory_id)
-        )
+        for parts in allocation._receipts(memory_id)
     ]
 
 
@@ -288,25 +322,33 @@ def _sentence(allocation: Allocation, receipt: Receipt) -> str:
     else:
         why = _why(allocation, receipt)
         decision = f"{name} was left out of the {tier} tier, {of}: {why}. {_remedy(allocation, receipt)}"
-    return f"{decision} {_score(receipt)}"
+    return f"{decision} {_score(receipt)}{_value(receipt)}"
 
 
 def _why(allocation: Allocation, receipt: Receipt) -> str:
-    needs = f"it needs {_tokens(receipt.tokens)}"
     budget = allocation.tiers[receipt.tier].own_budget
-    if receipt.reason == "below_minimum":
-        return "its score is below the minimum score"
+    score = "score" if allocation._decided_by == "formula" else "documented score"
+    instead = shown(receipt.instead)
+    reasons = {
+        "below_minimum": f"its {score} is below the minimum score",
+        "below_ranking_minimum": "its score is below the minimum of the ranking",
+        "below_gate": "its relevance is below the gate",
+        "superseded": f"{instead} replaces it",
+        "duplicate": f"it says what {instead} says, which had its turn before",
+    }
+    if receipt.reason in reasons:
+        return reasons[receipt.reason]
     if receipt.reason == "over_ceiling":
-        return (
-            f"{needs}, and the ceiling of {_tokens(allocation.max_prompt_tokens or 0)} leaves no room for it"
-        )
-    if receipt.reason == "oversized":
-        return f"{needs}, more than the whole budget of {budget}"
-    if receipt.reason == "duplicate":
-        return "it says what a selected memory says"
-    if receipt.left is None:
-        return f"{needs}, more than was left of the budget of {budget}"
-    return f"{needs}, and {receipt.left} of the budget of {budget} were left when its turn came"
+        what = f"and the ceiling of {_tokens(allocation.max_prompt_tokens or 0)} leaves no room for it"
+    elif receipt.reason == "oversized":
+        what = f"more than the whole budget of {budget}"
+    elif allocation._decided_by == "choice":
+        what = f"and others were chosen for the budget of {budget}"
+    elif receipt.left is None:
+        what = f"more than was left of the budget of {budget}"
+    else:
+        what = f"and {receipt.left} of the budget of {budget} were left when its turn came"
+    return f"it needs {_tokens(receipt.tokens)}, {what}"
 
 
 def _remedy(allocation: Allocation, receipt: Receipt) -> str:
@@ -324,27 +366,46 @@ def _remedy(allocation: Allocation, receipt: Receipt) -> str:
 
 
 def _score(receipt: Receipt) -> str:
-    terms = " + ".join(f"{_number(it.weight)} x {it.component} {_number(it.value)}" for it in receipt.terms)
+    terms = " + ".join(_named(term) for term in receipt.terms)
     total = receipt.unclamped
-    clamped = "" if 0 <= total <= 1 else f" = {_number(total)}, clamped to"
-    return f"Its score is {terms}{clamped or ' ='} {_number(receipt.score)}."
+    # Only the formula clamps what its terms come to; elsewhere the two differ by rounding.
+    is_clamped = _number(total) != _number(receipt.score) and not 0 <= total <= 1
+    clamped = f" = {_number(total)}, clamped to" if is_clamped else " ="
+    return f"Its score is {terms}{clamped} {_number(receipt.score)}."
 
 
-def _cells(receipt: Receipt) -> tuple[str, ...]:
+def _named(term: ScoreTerm) -> str:
+    given = "" if term.given in (None, term.value) else f" (given {_number(term.given)})"
+    if term.given is None and term.value == 0:
+        given = " (not known)"
+    return f"{_number(term.weight)} x {term.component} {_number(term.value)}{given}"
+
+
+def _value(receipt: Receipt) -> str:
+    if receipt.cost is None or receipt.cost.given is None:
+        return ""
+    exponent = -receipt.cost.weight
+    cost = f"{receipt.cost.given:.0f}{'' if exponent == 1 else f'^{_number(exponent)}'}"
+    worth = math.exp(receipt.key) if receipt.key < 700 else math.inf
+    return f" Its value for its cost is exp({_number(receipt.score)}) / {cost} = {_number(worth)}."
+
+
+def _cells(receipt: Receipt) -> dict[str, str]:
     fits_at = ""
     if receipt.fits_at is not None:
         fits_at = f"{receipt.fits_at}{' (prompt)' if receipt.reason == 'over_ceiling' else ''}"
     elif receipt.decision == "left_out":
         fits_at = "-" if receipt.fits_at_known else "?"
-    return (
-        receipt.tier.value,
-        "" if receipt.rank is None else str(receipt.rank),
-        one_line(receipt.memory_id),
-        receipt.reason,
-        f"{receipt.score:.4f}",
-        str(receipt.tokens),
-        fits_at,
-    )
+    return {
+        "TIER": receipt.tier.value,
+        "RANK": "" if receipt.rank is None else str(receipt.rank),
+        "MEMORY": one_line(receipt.memory_id),
+        "DECISION": receipt.reason,
+        "SCORE": f"{receipt.score:.4f}",
+        "KEY": f"{receipt.key:.4f}",
+        "TOKENS": str(receipt.tokens),
+        "FITS AT": fits_at,
+    }
 
 
 def _selected(allocation: Allocation) -> list[DiffEntry]:

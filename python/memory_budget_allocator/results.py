@@ -105,12 +105,13 @@ class _AllocationFigures(TypedDict):
 
 
 class ReceiptTerm(TypedDict):
-    """One component of a combined score. The product is None where it is infinite."""
+    """One part of a score: a `ScoreTerm` as a plain dict. None where a number is infinite."""
 
     component: str
     weight: float
-    value: float
+    value: float | None
     product: float | None
+    given: float | None
 
 
 class ReceiptResult(TypedDict):
@@ -126,15 +127,22 @@ class ReceiptResult(TypedDict):
         "over_tier_budget",
         "over_ceiling",
         "below_minimum",
+        "below_ranking_minimum",
+        "below_gate",
+        "superseded",
         "duplicate",
         "oversized",
         "filtered",
     ]
+    instead: str | None
     rank: int | None
     token_count: int
+    score: float
     combined_score: float
     unclamped_score: float | None
     terms: list[ReceiptTerm]
+    cost: ReceiptTerm | None
+    key: float
     fits_at: int | None
     fits_at_budget: Literal["tier_budget", "max_prompt_tokens"] | None
     fits_at_known: bool

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memory_budget_allocator.levels import MemoryTier, QueryComplexity
+    from memory_budget_allocator.prompt_template import PromptTemplate
     from memory_budget_allocator.ranking import RankingName
 
 __all__ = ["WorkspaceConfig", "concerns", "sums_to_one"]
@@ -110,6 +111,8 @@ class WorkspaceConfig:
     best of each tier, the beginning is taken that fits what the others leave, with a mark behind it."""
     ranking: RankingName | Ranking = "weighted"
     """In which order memories are tried: "weighted", the documented formula, "evidence", or a `Ranking`."""
+    template: PromptTemplate | None = None
+    """How selected memories are put together to one text; None for the default. A call's own goes first."""
 
     def __post_init__(self) -> None:
         """Check every field and warn once about what is possible but unusual."""
@@ -134,7 +137,7 @@ class WorkspaceConfig:
         return _core.tier_budget(self, tier, complexity)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> Self:
+    def from_dict(cls, data: Mapping[str, object]) -> Self:  # noqa: PLR0912 - one step after another
         """Build a workspace from the nested shape of the configuration file.
 
         Keys that are missing keep their defaults, also single complexity levels. The values are checked as
@@ -167,7 +170,7 @@ class WorkspaceConfig:
                 row = entry.get(key)
                 if row is None:
                     raise _unknown(where, f"{name}.{key}", key, entry)
-                if row.field in _MAPPINGS:
+                if row.field in (*_MAPPINGS, "template"):
                     mappings.setdefault(row.field, {})[row.key] = member
                 else:
                     values[row.field] = member
@@ -177,6 +180,8 @@ class WorkspaceConfig:
             values["complexity_multipliers"] = _default_multipliers()
         for name, members in mappings.items():
             values[name] = {**cast("dict[str, object]", values.get(name, {})), **members}
+        if "template" in values:
+            values["template"] = _template(cast("dict[str, Any]", values["template"]), where)
         if isinstance(values.get("ranking"), Mapping):
             parts = _mapping(values["ranking"], "ranking", where)
             try:
@@ -202,6 +207,8 @@ class WorkspaceConfig:
         def read(row: ConfigurationKey) -> object:
             """The value as the file writes it; None for what it need not write."""
             value = getattr(self, row.field)
+            if row.field == "template":
+                return None if value is None else row.plain(getattr(value, row.key))
             if isinstance(value, Ranking):
                 return value.to_dict()
             if row.field in _MAPPINGS:
@@ -266,6 +273,15 @@ def sums_to_one(total: float) -> bool:
     """Whether shares or weights sum to 1 within 0.01."""
     # The last term forgives the rounding of decimal fractions: 1 - 0.99 is a little more than 0.01.
     return abs(total - 1.0) <= SUM_TOLERANCE + 1e-9
+
+
+def _template(parts: Mapping[str, Any], where: str) -> PromptTemplate:
+    from memory_budget_allocator.prompt_template import PromptTemplate
+
+    try:
+        return PromptTemplate(**parts)
+    except ConfigurationError as error:
+        raise type(error)(f"{where}: {error}", field=error.field, value=error.value) from error
 
 
 def _mapping(value: object, name: str, where: str) -> Mapping[str, object]:

@@ -12,7 +12,9 @@ use memory_budget_core::ranking::smooth::{NONE, Neighbours, smooth};
 use memory_budget_core::ranking::supersede::superseded;
 use memory_budget_core::ranking::take::{Keyed, by_key};
 use memory_budget_core::ranking::text::Terms;
-use memory_budget_core::ranking::{KeyTerms, Kind, Ranked, RankingOptions, Signals, Verdict, rank};
+use memory_budget_core::ranking::{
+    Explained, Kind, Ranked, RankingOptions, Signals, Term, Verdict, rank,
+};
 use memory_budget_core::score::Scores;
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
@@ -61,16 +63,16 @@ impl Columns {
         .unwrap()
     }
 
-    fn terms(
+    fn explain(
         &self,
         row: usize,
         query: &str,
         ranked: &Ranked,
         options: &RankingOptions,
-    ) -> KeyTerms {
+    ) -> Explained {
         let lexical = bm25(&QueryWords::of(query), self.terms.iter());
         let signals = Signals { lexical: Some(&lexical), ..Signals::default() };
-        ranked.terms(row, &self.candidates(), &signals, options, NOW)
+        ranked.explain(row, &self.candidates(), &signals, options, NOW)
     }
 
     fn rank(&self, query: &str, options: &RankingOptions) -> Ranked {
@@ -198,8 +200,31 @@ proptest! {
         let ranked = columns.rank("tea train", &options);
         for (row, (score, key)) in ranked.scores.iter().zip(&ranked.keys).enumerate() {
             prop_assert!(score.is_finite() && !key.is_nan(), "{score} {key}");
-            let terms = columns.terms(row, "tea train", &ranked, &options);
-            prop_assert_eq!((terms.score, terms.key), (*score, *key));
+            let found = columns.explain(row, "tea train", &ranked, &options);
+            prop_assert_eq!((found.score, found.key), (*score, *key));
+        }
+    }
+
+    /// What receipts show of a score.
+    #[test]
+    fn terms_add_up_to_the_score_and_with_the_cost_to_the_key(
+        rows in rows(),
+        importance in vec(-3.0..3.0f64, 40),
+        unknown in prop::option::of(any::<prop::sample::Index>()),
+        options in options(),
+    ) {
+        let mut columns = Columns::of(&rows);
+        columns.importance.copy_from_slice(&importance[..rows.len()]);
+        if let Some(at) = unknown.filter(|_| !rows.is_empty()) {
+            columns.relevance[at.index(rows.len())] = f64::NAN;
+        }
+        let ranked = columns.rank("tea train", &options);
+        for row in 0..rows.len() {
+            let found = columns.explain(row, "tea train", &ranked, &options);
+            let sum: f64 = found.terms.iter().map(Term::product).sum();
+            let size: f64 = found.terms.iter().map(|term| term.product().abs()).sum();
+            prop_assert!((sum - found.score).abs() <= 1e-8 * (1.0 + size), "{sum} {found:?}");
+            prop_assert_eq!(found.score + found.cost.map_or(0.0, |cost| cost.product()), found.key);
         }
     }
 
@@ -275,8 +300,9 @@ proptest! {
         let options =
             RankingOptions { lexical_weight: 0.0, smoothing: 0.0, ..RankingOptions::evidence() };
         let ranked = columns.rank("", &options);
-        let terms = columns.terms(at, "", &ranked, &options);
-        prop_assert!(terms.relevance == 0.0 && terms.fused.abs() < 1e-12);
+        let found = columns.explain(at, "", &ranked, &options);
+        prop_assert!(found.terms[0].value == 0.0 && found.terms[0].given.is_nan());
+        prop_assert!(found.terms.iter().all(|term| term.name != "mean"), "{found:?}");
     }
 
     /// What a candidate that has no word of the query and some relevance can change for the others:
@@ -474,10 +500,9 @@ proptest! {
         let identity: Vec<u32> = (0..u32::try_from(names.len()).unwrap()).collect();
         let replaces: Vec<u32> = names.iter().map(|name| name.unwrap_or(NONE)).collect();
         let dropped = superseded(&identity, &replaces);
-        prop_assert!(dropped.iter().any(|dropped| !dropped));
-        for (row, is_dropped) in dropped.iter().enumerate() {
-            let is_named = replaces.iter().enumerate().any(|(by, &name)| by != row && name as usize == row);
-            prop_assert!(is_named || !is_dropped);
+        prop_assert!(dropped.contains(&NONE));
+        for (row, by) in (0..).zip(dropped).filter(|(_, by)| *by != NONE) {
+            prop_assert!(by != row && replaces[by as usize] == row);
         }
     }
 

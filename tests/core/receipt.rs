@@ -6,8 +6,12 @@ use memory_budget_core::budget::{Bounds, tier_budgets_within};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits, SpillOver};
 use memory_budget_core::plan::{Plan, plan_within};
+use memory_budget_core::ranking::duplicates::DuplicateRule;
+use memory_budget_core::ranking::lexical::{QueryWords, bm25};
+use memory_budget_core::ranking::text::Terms;
+use memory_budget_core::ranking::{RankedPlan, RankingOptions, Signals, plan_ranked};
 use memory_budget_core::receipt::fits::{Fit, fits_at};
-use memory_budget_core::receipt::{Considered, Reason};
+use memory_budget_core::receipt::{Considered, Judged, KnownTexts, Reason, Texts};
 use memory_budget_core::score::Scores;
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
@@ -66,6 +70,33 @@ fn run(considered: &Considered, budgets: [u64; 4], limits: &Limits) -> Option<Pl
     plan_within(&candidates, &settings, limits, Level::Medium, 0).ok().map(|(plan, _)| plan)
 }
 
+/// A ranking over rows with few different texts.
+struct ByRanking<'a> {
+    considered: &'a Considered,
+    terms: Vec<Terms>,
+    options: RankingOptions,
+}
+
+const TEXTS: [&str; 4] = ["red tea", "Red tea!", "a blue train at nine", ""];
+
+impl ByRanking<'_> {
+    fn run(&self, budgets: [u64; 4], limits: &Limits) -> Option<RankedPlan> {
+        let (settings, query) = (settings(budgets), QueryWords::of("tea at nine"));
+        let lexical = bm25(&query, self.terms.iter());
+        let signals = Signals { lexical: Some(&lexical), ..Signals::default() };
+        let candidates = self.considered.candidates().unwrap();
+        let terms = |place: u32| self.terms.get(place as usize);
+        let (level, options) = (Level::Medium, &self.options);
+        plan_ranked(&candidates, &settings, limits, level, &signals, options, 0, terms).ok()
+    }
+}
+
+impl KnownTexts for ByRanking<'_> {
+    fn terms(&self, place: u32) -> Option<&Terms> {
+        self.terms.get(place as usize)
+    }
+}
+
 fn takes(plan: &Plan, place: u32) -> bool {
     plan.selected.iter().any(|selected| selected.index == place)
 }
@@ -90,7 +121,8 @@ proptest! {
         let bounds = tier_budgets_within(&settings(budgets), Level::Medium, &limits).unwrap();
         let Some(plan) = run(&considered, budgets, &limits) else { return Ok(()) };
         let wanted = left_out(&considered, &plan, Tier::Working);
-        let fits = fits_at(&considered, &bounds, &limits, Tier::Working, &wanted);
+        let judged = Judged::by_formula(&considered, limits.minimum_score);
+        let fits = fits_at(&judged, &bounds, &limits, Tier::Working, &wanted);
         let total: u64 = rows.iter().map(|row| row.2).sum();
         for budget in bounds.budgets[0]..=bounds.budgets[0].max(total) {
             let plan = run(&considered, [budget, 0, 0, other], &limits).unwrap();
@@ -106,7 +138,54 @@ proptest! {
         }
         // One at a time comes to the same.
         for (place, fit) in wanted.iter().zip(&fits) {
-            prop_assert_eq!(&fits_at(&considered, &bounds, &limits, Tier::Working, &[*place])[0], fit);
+            prop_assert_eq!(&fits_at(&judged, &bounds, &limits, Tier::Working, &[*place])[0], fit);
+        }
+    }
+
+    #[test]
+    fn so_it_is_with_a_ranking_that_passes_over_what_repeats(
+        (rows, texts) in rows().prop_flat_map(|rows| {
+            let texts = vec(0..TEXTS.len(), rows.len());
+            (Just(rows), texts)
+        }),
+        budget in 0u64..120,
+        other in 0u64..60,
+        limits in limits(),
+        duplicates in prop::sample::select(vec![
+            DuplicateRule::default(),
+            DuplicateRule { exact: true, near: None },
+            DuplicateRule { exact: false, near: Some(8) },
+        ]),
+    ) {
+        let budgets = [budget, 0, 0, other];
+        let considered = considered(&rows, &settings(budgets));
+        let terms: Vec<Terms> = texts.iter().map(|&at| Terms::of(TEXTS[at])).collect();
+        let options = RankingOptions { duplicates, ..RankingOptions::evidence() };
+        let ranking = ByRanking { considered: &considered, terms, options };
+        let bounds = tier_budgets_within(&settings(budgets), Level::Medium, &limits).unwrap();
+        let Some(planned) = ranking.run(budgets, &limits) else { return Ok(()) };
+        let texts = Some(Texts { rule: duplicates, known: &ranking });
+        let judged = Judged::by_ranking(&considered, &planned.ranked, &planned.packed, texts);
+        let replan = |limits: &Limits| Ok(ranking.run(budgets, limits).unwrap().plan);
+        let reasons = judged.reasons(&planned.plan, replan).unwrap();
+        for (place, reason) in (0..).zip(&reasons) {
+            let earlier = judged.repeats(place);
+            prop_assert_eq!(*reason == Reason::Duplicate, earlier.is_some());
+            prop_assert!(earlier.is_none_or(|earlier| takes(&planned.plan, earlier)));
+        }
+        let wanted = left_out(&considered, &planned.plan, Tier::Working);
+        let fits = fits_at(&judged, &bounds, &limits, Tier::Working, &wanted);
+        let total: u64 = rows.iter().map(|row| row.2).sum();
+        for budget in bounds.budgets[0]..=bounds.budgets[0].max(total) {
+            let plan = ranking.run([budget, 0, 0, other], &limits).unwrap().plan;
+            for (place, fit) in wanted.iter().zip(&fits) {
+                match *fit {
+                    Fit::At(at) if budget > at => {}
+                    Fit::At(at) => prop_assert_eq!(takes(&plan, *place), budget == at, "{} of {}", budget, at),
+                    Fit::Never => prop_assert!(!takes(&plan, *place)),
+                    Fit::Unknown => prop_assert!(false, "nothing was given up"),
+                }
+            }
         }
     }
 
@@ -121,7 +200,9 @@ proptest! {
         let budgets = [budget, 0, 0, 40];
         let considered = considered(&rows, &settings(budgets));
         let Some(plan) = run(&considered, budgets, &limits) else { return Ok(()) };
-        let reasons = considered.reasons(&plan, &settings(budgets), 0).unwrap();
+        let judged = Judged::by_formula(&considered, limits.minimum_score);
+        let replan = |limits: &Limits| Ok(run(&considered, budgets, limits).unwrap());
+        let reasons = judged.reasons(&plan, replan).unwrap();
         let free = run(&considered, budgets, &Limits { available: None, ..limits }).unwrap();
         let own = plan.limited.as_ref().map_or(budgets, |limited| limited.bounds.budgets);
         for (place, reason) in (0..).zip(reasons) {
@@ -140,7 +221,7 @@ proptest! {
             }
         }
         // Ranks are the order of turns: in each tier 1, 2, 3, ...
-        let ranks = considered.ranks();
+        let ranks = judged.ranks();
         for tier in Tier::ALL {
             let of_tier = (0..rows.len()).filter(|&it| rows[it].0 == tier);
             let mut of_tier: Vec<usize> = of_tier.collect();
@@ -167,8 +248,9 @@ fn a_larger_budget_may_take_something_else() {
     let rows = [(0.9, 12), (0.8, 7), (0.7, 3)];
     let rows = rows.map(|(score, tokens)| (Tier::Working, score, tokens, false));
     let considered = considered(&rows, &settings([10, 0, 0, 0]));
+    let judged = Judged::by_formula(&considered, 0.0);
     let fit = |budget, place| {
-        fits_at(&considered, &plain_bounds(budget), &Limits::NONE, Tier::Working, &[place])[0]
+        fits_at(&judged, &plain_bounds(budget), &Limits::NONE, Tier::Working, &[place])[0]
     };
     assert_eq!(fit(10, 0), Fit::At(12));
     assert_eq!(fit(12, 2), Fit::At(15));
@@ -183,7 +265,8 @@ fn a_search_that_takes_too_long_is_given_up() {
         .chain([(Tier::Working, 0.0, 1, false)])
         .collect();
     let considered = considered(&rows, &settings([0; 4]));
-    let fits = fits_at(&considered, &plain_bounds(0), &Limits::NONE, Tier::Working, &[50, 51]);
+    let judged = Judged::by_formula(&considered, 0.0);
+    let fits = fits_at(&judged, &plain_bounds(0), &Limits::NONE, Tier::Working, &[50, 51]);
     assert_eq!(fits, [Fit::At(1), Fit::Unknown]);
 }
 
@@ -192,11 +275,12 @@ fn below_the_minimum_no_budget_helps_and_under_a_ceiling_none_is_known() {
     let rows = [(Tier::Working, 0.2, 5, false), (Tier::Working, 0.9, 8, false)];
     let considered = considered(&rows, &settings([4, 0, 0, 0]));
     let limits = Limits { minimum_score: 0.5, ..Limits::NONE };
-    let fits = fits_at(&considered, &plain_bounds(4), &limits, Tier::Working, &[0, 1]);
+    let judged = Judged::by_formula(&considered, 0.5);
+    let fits = fits_at(&judged, &plain_bounds(4), &limits, Tier::Working, &[0, 1]);
     assert_eq!(fits, [Fit::Never, Fit::At(8)]);
     let bounds = Bounds { available: Some(6), ..plain_bounds(4) };
-    let fits = fits_at(&considered, &bounds, &limits, Tier::Working, &[0, 1]);
+    let fits = fits_at(&judged, &bounds, &limits, Tier::Working, &[0, 1]);
     assert_eq!(fits, [Fit::Never, Fit::Unknown]);
     let bounds = Bounds { caps: [6, 6, 6, 6], ..plain_bounds(4) };
-    assert_eq!(fits_at(&considered, &bounds, &limits, Tier::Working, &[1]), [Fit::Never]);
+    assert_eq!(fits_at(&judged, &bounds, &limits, Tier::Working, &[1]), [Fit::Never]);
 }

@@ -63,6 +63,7 @@ def signals_of(question: JudgedQuestion) -> Signals:
     now = _core.epoch_microseconds(asked.now)
     # The budgets of no token and the weights of the formula have no part in the terms.
     rated = _core.rate_candidates(asked.text, columns, UNWEIGHTED, [0] * 4, now, (0.5, 0.3, 0.2), 168.0)
+    terms = [dict(each) for each in rated["terms"]]
     at = {key: position for position, key in enumerate(zip(sessions, every.places, strict=True))}
     gold = np.zeros(count)
     gold[sorted(question.gold)] = 1.0 / len(question.gold)
@@ -74,11 +75,14 @@ def signals_of(question: JudgedQuestion) -> Signals:
         )
         return np.fromiter(found, np.intp, count)
 
+    def values(name: str) -> NDArray[np.float64]:
+        return np.array([value for _, value in (each[name] for each in terms)])
+
     return Signals(
-        relevance=np.array(rated["relevance"]),
-        lexical=np.array(rated["lexical"]),
-        importance=np.array(rated["importance"]),
-        freshness=np.array(rated["freshness"]),
+        relevance=values("relevance"),
+        lexical=values("bm25"),
+        importance=values("importance"),
+        freshness=values("freshness"),
         before=neighbours(-1),
         after=neighbours(1),
         gold=gold,

@@ -26,6 +26,7 @@ from memory_budget_allocator.errors import (
 from memory_budget_allocator.levels import MemoryTier
 from memory_budget_allocator.loader.documents import read_file
 from memory_budget_allocator.loader.scalars import is_empty
+from memory_budget_allocator.prompt_template import PromptTemplate
 from memory_budget_allocator.wording import nearest_known, shown
 from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
 
@@ -131,6 +132,8 @@ def _read_workspace(
                     settings.setdefault(name, {})[key] = _read_value(document, value.value, (*here, key), row)
             if name in _SUMS:
                 _check_sum(document, member, here, settings[name])
+            if name == "template":
+                _check_template(document, member, here, settings.get(name, {}))
     return settings
 
 
@@ -151,6 +154,18 @@ def _check_sum(document: Document, entry: Entry, path: KeyPath, members: Mapping
         parts = ", ".join(f"{name} {value:g}" for name, value in members.items())
         problem = f"must hold {_SUMS[entry.key]} that sum to 1 (within 0.01), got {total:.6g} ({parts})"
         document.fail(entry.key_node, path, problem, value=total)
+
+
+def _check_template(document: Document, section: Entry, path: KeyPath, parts: Mapping[str, Any]) -> None:
+    try:
+        PromptTemplate(**parts)
+    except ConfigurationError as error:
+        entries = document.mapping(section.value, path)
+        part = (error.field or "").partition("[")[0]  # headings[rag] stands under headings
+        entry = entries.get(part, section)
+        raise type(error)(
+            f"{document.where(entry.value)}: {error}", field=error.field, value=error.value
+        ) from error
 
 
 def _read_overrides(
@@ -217,7 +232,11 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
         case "integers":
             members = document.sequence(node, path, row.accepted)
             return [_read_number(document, member, path, row) for member in members]
-        case "identifier" | "text":
+        case "identifier" | "text" | "frame":
+            return _read_text(document, node, path, row.accepted)
+        case "headings" if not isinstance(node, ScalarNode):
+            return _read_headings(document, node, path)
+        case "headings":
             return _read_text(document, node, path, row.accepted)
         case "integer" | "number":
             return _read_number(document, node, path, row)
@@ -240,6 +259,16 @@ def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> 
             kind=ConfigurationTypeError,
         )
     return value
+
+
+def _read_headings(document: Document, node: Node, path: KeyPath) -> dict[str, str]:
+    tiers = {tier.value: tier for tier in MemoryTier}
+    headings: dict[str, str] = {}
+    for key, entry in document.mapping(node, path).items():
+        if key not in tiers:
+            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, tiers)}")
+        headings[key] = _read_text(document, entry.value, (*path, key), "text")
+    return headings
 
 
 def _read_number(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> float | None:

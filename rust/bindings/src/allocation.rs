@@ -15,6 +15,7 @@ use crate::epoch::Epoch;
 use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
+use crate::ranking::CallRanking;
 use crate::receipts::{self, Kept, Untold};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
@@ -48,6 +49,8 @@ pub struct Allocation {
     pub settings: Settings,
     /// What there was to choose from, where it was kept.
     pub kept: Option<Kept>,
+    /// None for the documented formula.
+    pub ranking: Option<Arc<CallRanking>>,
     /// Why there are no receipts, where there cannot be any.
     pub untold: Option<Untold>,
     pub dry_run: bool,
@@ -187,6 +190,16 @@ impl Allocation {
     /// The ids of all candidates.
     fn _candidate_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, receipts::ids(py, self, receipts::kept(self)?)?)
+    }
+
+    /// What decided: the documented formula, the keys of another ranking, or a choice among all that fit.
+    #[getter]
+    fn _decided_by(&self) -> &'static str {
+        match &self.ranking {
+            None => "formula",
+            Some(ranking) if ranking.options.is_by_key() => "key",
+            Some(_) => "choice",
+        }
     }
 
     /// Whether nothing but this result came of the call.

@@ -1,5 +1,7 @@
 //! One call of `allocate`: what every door gets, and what it hands back.
 
+use std::sync::Arc;
+
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Plan;
@@ -24,7 +26,7 @@ pub struct Call<'py> {
     pub options: Options<'py>,
     pub rendering: Rendering,
     /// None for the documented formula.
-    pub ranking: Option<CallRanking>,
+    pub ranking: Option<Arc<CallRanking>>,
     /// Whether everything is kept that receipts are made of.
     pub receipts: bool,
     /// Whether nothing is written.

@@ -88,18 +88,15 @@ impl Engine {
         let (limits, ceiling) = limits::read(&config, &options, &counting)?;
         limits::check(&config, &settings, level, &limits)?;
         let ranking = CallRanking::read(&config, options.ranking.as_ref(), &settings, query)?;
+        let ranking = ranking.map(Arc::new);
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
         let available = ceiling.as_ref().map(Ceiling::available);
-        let rendering = Rendering::read(py, &options, available, counting, epoch)?;
+        let rendering = Rendering::read(&config, &options, available, counting, epoch)?;
         let receipts = Options::flag("receipts", options.receipts.as_ref())?;
         let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
-        let untold = if ranking.is_some() {
-            Some(Untold::Ranking)
-        } else {
-            rendering.continued.as_ref().map(|_| Untold::Session)
-        };
+        let untold = rendering.continued.as_ref().map(|_| Untold::Session);
         if receipts && let Some(untold) = untold {
             return Err(untold.refused());
         }
@@ -146,6 +143,7 @@ impl Engine {
             settings: call.settings,
             kept: outcome.kept.filter(|_| untold.is_none()),
             untold,
+            ranking: call.ranking,
             dry_run,
         })
     }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
-use memory_budget_core::render::Framed;
 use memory_budget_core::render::epoch::{self, Held, Policy, Rebuilt, Wanted};
 use memory_budget_core::render::fit::Bounds;
+use memory_budget_core::render::{Framed, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -38,6 +38,8 @@ struct Member {
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
 pub struct Epoch {
     policy: Policy,
+    /// None before the first call.
+    template: Option<Template>,
     members: Vec<Member>,
     /// Places of the members in the plan of the call.
     ranks: Vec<usize>,
@@ -55,6 +57,7 @@ impl Epoch {
     fn new(fill: f64, rebuild_share: f64) -> Self {
         Self {
             policy: Policy { fill, rebuild_share },
+            template: None,
             members: Vec::new(),
             ranks: Vec::new(),
             kept: 0,
@@ -168,7 +171,10 @@ impl Rendering {
         add_wider(&mut candidates, call, replan);
         let everything =
             everything(&candidates, call, replan).map_err(|error| refused_by_core(py, &error))?;
-        let found = self.find(py, &before.members, &everything, &mut looked, &text)?;
+        // Of a text that another template made, nothing stands as this one would write it.
+        let is_held = before.template.as_ref().is_none_or(|template| template == self.template());
+        let held = if is_held { &before.members[..] } else { &[] };
+        let found = self.find(py, held, &everything, &mut looked, &text)?;
         let mut frames = Vec::with_capacity(candidates.len());
         for candidate in &candidates {
             let (entry, kept) = looked.at(candidate)?;
@@ -230,6 +236,7 @@ impl Rendering {
         }
         let after = Epoch {
             policy: before.policy,
+            template: Some(self.template().clone()),
             members,
             ranks,
             kept: step.kept,

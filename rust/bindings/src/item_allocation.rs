@@ -95,7 +95,8 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         };
         (found.count, memory_id.unbind(), found.first_field)
     });
-    let kept = Kept { considered: snapshot.into_considered(scores), ids, shown };
+    let known = by_ranking.map(|(_, known)| known);
+    let kept = Kept { considered: snapshot.into_considered(scores), known, ids, shown };
     let holder = Holder::Items { memories: memories.unbind(), texts };
     Ok(Outcome { plan, entries, holder, kept: Some(kept), cut, non_finite })
 }

@@ -11,6 +11,7 @@ mod complexity;
 mod counter;
 mod counting;
 mod datetime;
+mod decider;
 mod door;
 mod engine;
 mod epoch;

@@ -25,7 +25,7 @@ use crate::pool::INTERRUPT_EVERY;
 use crate::pool_row::{self, View};
 use crate::pool_words::Found;
 use crate::promotion::{Recommendations, tiers as tier_list};
-use crate::ranking::CallRanking;
+use crate::ranking::{CallRanking, Known};
 use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::relevance::{self, Resident};
@@ -90,7 +90,8 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         let considered = given.with(|relevance| {
             let mut query = stored;
             query.relevance = relevance;
-            gateway::run_over_rows(py, rows.rows(), || query.considered(rows))
+            let unknown = call.ranking.as_ref().map_or(0.0, |it| unknown_relevance(it));
+            gateway::run_over_rows(py, rows.rows(), || query.considered(rows, unknown))
         });
         let all = || {
             let mut entries = Vec::with_capacity(considered.eligible());
@@ -100,7 +101,8 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
             PyResult::Ok(entries.into_iter().zip(texts).collect())
         };
         let shown = call.shows_all().then(all).transpose()?;
-        Some(Kept { considered, ids: None, shown })
+        let known = by_ranking.map(|it| Known::of_pool(it.found, it.gathered.numbers));
+        Some(Kept { considered, known, ids: None, shown })
     } else {
         None
     };
@@ -144,11 +146,7 @@ impl<'a> RankedRows<'a> {
         ranking: &'a CallRanking,
     ) -> PyResult<Self> {
         let rows = &*view.rows;
-        // What is not known is the mean to `evidence`, and nothing to the formula.
-        let unknown = match ranking.options.kind {
-            Kind::Evidence(_) => f64::NAN,
-            Kind::Weighted(_) => 0.0,
-        };
+        let unknown = unknown_relevance(ranking);
         let gathered = gateway::run_over_rows(py, rows.rows(), || query.gather(rows, unknown));
         let found = view.words.of(py, view, &gathered, &ranking.query)?;
         Ok(Self { ranking, found, has_unknown: gathered.has_unknown(query), gathered })
@@ -174,6 +172,14 @@ impl<'a> RankedRows<'a> {
         let mut non_finite = non_finite.filter(|_| !self.has_unknown);
         self.gathered.number(&mut plan, &mut non_finite);
         Ok(PoolPlan { plan, non_finite })
+    }
+}
+
+/// What is not known is the mean to `evidence`, and nothing to the formula.
+fn unknown_relevance(ranking: &CallRanking) -> f64 {
+    match ranking.options.kind {
+        Kind::Evidence(_) => f64::NAN,
+        Kind::Weighted(_) => 0.0,
     }
 }
 

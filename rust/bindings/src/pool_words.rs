@@ -241,7 +241,7 @@ fn neighbours_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Neighbours {
     Neighbours::of(&sessions, &positions)
 }
 
-fn superseded_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Vec<bool> {
+fn superseded_of(ties: &(impl Iterator<Item = Tie> + Clone)) -> Vec<u32> {
     let ids: Vec<u32> = ties.clone().map(|tie| tie.id).collect();
     let names: Vec<u32> = ties.clone().map(|tie| tie.replaces).collect();
     superseded(&ids, &names)

@@ -11,6 +11,7 @@ use pyo3::types::{PyMapping, PyString, PyType};
 
 use crate::errors::{ArgumentTypeError, Fault, Refusal, configuration_error, shown_with_type};
 use crate::vocabulary;
+use crate::workspace::Configuration;
 
 const SUBJECT: &str = "PromptTemplate";
 const ENCODABLE: &str = "a str without lone surrogates";
@@ -25,10 +26,7 @@ pub fn default_template() -> &'static Template {
 
 /// Reads the argument `template`.
 pub fn argument(template: &Bound<'_, PyAny>) -> PyResult<Template> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let py = template.py();
-    let class = CLASS.import(py, "memory_budget_allocator.prompt_template", "PromptTemplate")?;
-    if !template.is_instance(class)? {
+    if !is_template(template)? {
         let got = shown_with_type(template);
         return Err(ArgumentTypeError::new_err(format!(
             "template must be a PromptTemplate, got {got}"
@@ -37,12 +35,32 @@ pub fn argument(template: &Bound<'_, PyAny>) -> PyResult<Template> {
     read(template)
 }
 
+/// The template of a workspace, if it names one.
+pub fn of_workspace(config: &Configuration<'_, '_>) -> PyResult<Option<Template>> {
+    let py = config.py();
+    let Some(template) = config.optional(intern!(py, "template"))? else { return Ok(None) };
+    if template.is_none() {
+        return Ok(None);
+    }
+    if !is_template(&template)? {
+        let refusal = Refusal::of_type("a PromptTemplate or None");
+        return Err(config.refused(refusal, "template", &template));
+    }
+    read(&template).map(Some)
+}
+
 /// Checks a template; returns the sequences that memories cannot spell, and the mark that breaks them.
 #[pyfunction]
 pub fn check_template(template: &Bound<'_, PyAny>) -> PyResult<(Vec<String>, char)> {
     let template = read(template)?;
     let guards = template.guards();
     Ok((guards.sequences().collect(), guards.mark()))
+}
+
+fn is_template(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let module = "memory_budget_allocator.prompt_template";
+    value.is_instance(CLASS.import(value.py(), module, "PromptTemplate")?)
 }
 
 fn read(template: &Bound<'_, PyAny>) -> PyResult<Template> {

@@ -7,19 +7,23 @@
 use memory_budget_core::columns::Columns;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
+use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Selected;
+use memory_budget_core::ranking::Term;
 use memory_budget_core::receipt::fits::Fit;
 use memory_budget_core::receipt::{Considered, Reason};
-use memory_budget_core::score::{Scores, finite_or_zero};
+use memory_budget_core::score::Scores;
 use memory_budget_core::tier::Tier;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::Call;
+use crate::decider::Decider;
 use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::item::MemoryItem;
+use crate::ranking::Known;
 use crate::record::Entry;
 use crate::rerun;
 use crate::{fields, vocabulary};
@@ -30,6 +34,8 @@ const FITS_REPORTED: usize = 100;
 /// What there was to choose from.
 pub struct Kept {
     pub considered: Considered,
+    /// What another ranking than the documented formula decided from.
+    pub known: Option<Known>,
     /// Ids by place; none where they are read when somebody asks.
     pub ids: Option<Vec<Py<PyString>>>,
     /// All candidates as they are shown, by place, and their texts: under a ceiling, where receipts were
@@ -85,8 +91,6 @@ pub fn told<'py>(
 /// Who decided in a way that receipts do not tell of yet.
 #[derive(Clone, Copy)]
 pub enum Untold {
-    /// Another ranking than the documented formula.
-    Ranking,
     /// A session, for what its text holds already.
     Session,
 }
@@ -94,7 +98,6 @@ pub enum Untold {
 impl Untold {
     pub fn refused(self) -> PyErr {
         let who = match self {
-            Self::Ranking => "another ranking",
             Self::Session => "what a session holds",
         };
         ArgumentValueError::new_err(format!(
@@ -143,20 +146,21 @@ pub fn ids<'py>(
     (0..kept.considered.len()).map(id).collect()
 }
 
-/// The parts of receipts: of the candidates of one id, or of all. Each is a tuple of id, row, tier,
-/// reason, rank, tokens, score, terms (name, weight, value), tokens its tier had left, the budget at which
-/// it would be taken, which budget that is, and whether it was found out.
+/// The parts of receipts, named as `Receipt` names them: of the candidates of one id, or of all.
 pub fn of<'py>(
     py: Python<'py>,
     allocation: &Allocation,
     memory_id: Option<&Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let kept = kept(allocation)?;
-    let (considered, record) = (&kept.considered, &allocation.record);
+    let considered = &kept.considered;
     let ids = ids(py, allocation, kept)?;
-    let reasons = considered.reasons(&record.plan, &allocation.settings, record.now_us);
+    let decider = Decider::new(py, allocation, kept)?;
+    let judged = decider.judged();
+    let replan = |limits: &Limits| Ok(decider.plan(&allocation.settings, limits)?.0);
+    let reasons = judged.reasons(&allocation.record.plan, replan);
     let reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
-    let ranks = considered.ranks();
+    let ranks = judged.ranks();
     let mut places = Vec::new();
     for (place, id) in ids.iter().enumerate() {
         if memory_id.is_none_or(|wanted| id.as_any().eq(wanted).unwrap_or(false)) {
@@ -170,29 +174,43 @@ pub fn of<'py>(
     let left_out = places.iter().copied().filter(|&place| !reasons[place].is_taken());
     let most = if memory_id.is_some() { usize::MAX } else { FITS_REPORTED };
     let wanted: Vec<usize> = left_out.take(most).collect();
-    let fits = rerun::fits(py, allocation, kept, &reasons, &wanted)?;
-    let left = left(allocation, considered);
+    let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted)?;
+    let left = left(allocation, &decider, considered);
     let receipts = PyList::empty(py);
     for place in places {
         let fit = wanted.iter().position(|it| *it == place).map(|at| fits[at]);
         let taken = taken(allocation, considered.row(place), reasons[place]);
         let tokens = taken.map_or(considered.tokens[place], |taken| taken.tokens);
-        receipts.append((
-            &ids[place],
-            considered.row(place),
-            vocabulary::tier_member(py, considered.tier[place])?,
-            reasons[place].name(),
-            ranks[place],
-            tokens,
-            considered.scores.combined[place],
-            terms(allocation, considered, place),
-            left.as_ref().and_then(|left| left[place]),
-            match fit {
-                Some(Fit::At(budget)) => Some(budget),
-                _ => None,
-            },
-            fit.is_some() && fit != Some(Fit::Unknown),
-        ))?;
+        let explained = decider.explain(place);
+        let instead = match reasons[place] {
+            Reason::Superseded => decider.replaced_by(place),
+            Reason::Duplicate => judged.repeats(row(place)).map(|it| it as usize),
+            _ => None,
+        };
+        let receipt = PyDict::new(py);
+        receipt.set_item(intern!(py, "memory_id"), &ids[place])?;
+        receipt.set_item(intern!(py, "position"), considered.row(place))?;
+        let tier = vocabulary::tier_member(py, considered.tier[place])?;
+        receipt.set_item(intern!(py, "tier"), tier)?;
+        receipt.set_item(intern!(py, "reason"), reasons[place].name())?;
+        receipt.set_item(intern!(py, "instead"), instead.map(|place| &ids[place]))?;
+        receipt.set_item(intern!(py, "rank"), ranks[place])?;
+        receipt.set_item(intern!(py, "tokens"), tokens)?;
+        receipt.set_item(intern!(py, "score"), explained.score)?;
+        receipt.set_item(intern!(py, "combined_score"), considered.scores.combined[place])?;
+        let terms: Vec<_> = explained.terms.iter().map(shown_term).collect();
+        receipt.set_item(intern!(py, "terms"), terms)?;
+        receipt.set_item(intern!(py, "cost"), explained.cost.as_ref().map(shown_term))?;
+        let left = left.as_ref().and_then(|left| left[place]);
+        receipt.set_item(intern!(py, "left"), left)?;
+        let fits_at = match fit {
+            Some(Fit::At(budget)) => Some(budget),
+            _ => None,
+        };
+        receipt.set_item(intern!(py, "fits_at"), fits_at)?;
+        let is_known = fit.is_some() && fit != Some(Fit::Unknown);
+        receipt.set_item(intern!(py, "fits_at_known"), is_known)?;
+        receipts.append(receipt)?;
     }
     Ok(receipts)
 }
@@ -202,25 +220,27 @@ fn taken(allocation: &Allocation, row: u32, reason: Reason) -> Option<&Selected>
     if reason.is_taken() { selected.find(|selected| selected.index == row) } else { None }
 }
 
-/// The parts of a combined score: name, weight and value of each component.
-fn terms(
-    allocation: &Allocation,
-    considered: &Considered,
-    place: usize,
-) -> [(&'static str, f64, f64); 3] {
-    let weights = allocation.settings.weights;
-    [
-        ("relevance", weights.relevance, finite_or_zero(considered.relevance[place])),
-        ("importance", weights.importance, finite_or_zero(considered.importance[place])),
-        ("freshness", weights.freshness, considered.scores.freshness[place]),
-    ]
+/// Name, weight, value, and what was given; None where that is not known.
+fn shown_term(term: &Term) -> (&'static str, f64, f64, Option<f64>) {
+    (term.name, term.weight, term.value, Some(term.given).filter(|given| given.is_finite()))
 }
 
-/// What each candidate's tier had left when its turn came; none where tiers share, or a ceiling decides.
-fn left(allocation: &Allocation, considered: &Considered) -> Option<Vec<Option<u64>>> {
+/// No place is beyond what a u32 counts.
+fn row(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// What each candidate's tier had left when its turn came; none where tiers share, a ceiling decides, or nobody
+/// has a turn.
+fn left(
+    allocation: &Allocation,
+    decider: &Decider<'_>,
+    considered: &Considered,
+) -> Option<Vec<Option<u64>>> {
     let plan = &allocation.record.plan;
     let limits = plan.limited.as_ref().map(|limited| limited.limits);
-    if limits.is_some_and(|it| it.spill_over.is_some() || it.available.is_some()) {
+    let shares = limits.is_some_and(|it| it.spill_over.is_some() || it.available.is_some());
+    if shares || !decider.is_by_key() {
         return None;
     }
     let mut is_taken = vec![false; considered.len()];
@@ -228,7 +248,7 @@ fn left(allocation: &Allocation, considered: &Considered) -> Option<Vec<Option<u
         is_taken[place] = true;
     }
     let mut left = vec![None; considered.len()];
-    for (tier, turns) in plan.tiers.iter().zip(considered.turns()) {
+    for (tier, turns) in plan.tiers.iter().zip(decider.judged().turns()) {
         let mut rest = tier.budget;
         for place in turns.into_iter().map(|place| place as usize) {
             left[place] = Some(rest);

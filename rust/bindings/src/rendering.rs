@@ -31,6 +31,7 @@ use crate::item::preview_of;
 use crate::options::Options;
 use crate::prompt_template;
 use crate::record::{Created, Entry, Record};
+use crate::workspace::Configuration;
 
 /// How the text of one call is made, counted and bounded.
 pub struct Rendering {
@@ -49,14 +50,18 @@ pub struct Rendering {
 impl Rendering {
     /// `ceiling` is what the call leaves for the text.
     pub fn read(
-        py: Python<'_>,
+        config: &Configuration<'_, '_>,
         options: &Options<'_>,
         ceiling: Option<u64>,
         counting: Counting,
         epoch: Option<Py<Epoch>>,
     ) -> PyResult<Self> {
         let continued = epoch.map(|epoch| Continued::new(epoch, ceiling)).transpose()?;
-        let template = options.template.as_ref().map(prompt_template::argument).transpose()?;
+        let py = config.py();
+        let template = match &options.template {
+            Some(template) => Some(prompt_template::argument(template)?),
+            None => prompt_template::of_workspace(config)?,
+        };
         let rendered = match ceiling {
             Some(_) => counting.under_ceiling(py)?,
             None => counting.clone_ref(py),

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
-use memory_budget_core::plan::{Plan, plan_within};
+use memory_budget_core::plan::Plan;
 use memory_budget_core::receipt::Reason;
-use memory_budget_core::receipt::fits::{Fit, fits_at};
+use memory_budget_core::receipt::fits::{Fit, PATIENCE, fits_at};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -16,7 +16,7 @@ use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::Call;
-use crate::errors::refused_by_core;
+use crate::decider::Decider;
 use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::receipts::Kept;
@@ -32,17 +32,18 @@ pub fn fits(
     py: Python<'_>,
     allocation: &Allocation,
     kept: &Kept,
+    decider: &Decider<'_>,
     reasons: &[Reason],
     wanted: &[usize],
 ) -> PyResult<Vec<Fit>> {
-    let rerun = Rerun::new(allocation, kept);
+    let rerun = Rerun::new(allocation, kept, decider);
     let mut fits = vec![Fit::Never; wanted.len()];
     let mut of_ceiling = Vec::new();
     let mut of_tier: [Vec<usize>; Tier::COUNT] = Default::default();
     for (at, &place) in wanted.iter().enumerate() {
         match reasons[place] {
             Reason::OverCeiling => of_ceiling.push(at),
-            Reason::OverTierBudget | Reason::Oversized => {
+            Reason::OverTierBudget | Reason::Oversized | Reason::Duplicate => {
                 of_tier[kept.considered.tier[place].index()].push(at);
             }
             _ => {}
@@ -67,6 +68,7 @@ pub fn fits(
 }
 
 struct Rerun<'a> {
+    decider: &'a Decider<'a>,
     allocation: &'a Allocation,
     kept: &'a Kept,
     limits: Limits,
@@ -74,7 +76,7 @@ struct Rerun<'a> {
 }
 
 impl<'a> Rerun<'a> {
-    fn new(allocation: &'a Allocation, kept: &'a Kept) -> Self {
+    fn new(allocation: &'a Allocation, kept: &'a Kept, decider: &'a Decider<'a>) -> Self {
         let plan = &allocation.record.plan;
         let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
         let strict = Bounds { budgets, floors: [0; 4], caps: [u64::MAX; 4], available: None };
@@ -82,7 +84,7 @@ impl<'a> Rerun<'a> {
             Some(limited) => (limited.limits, limited.bounds),
             None => (Limits::NONE, strict),
         };
-        Self { allocation, kept, limits, bounds }
+        Self { decider, allocation, kept, limits, bounds }
     }
 
     /// Whether there are texts that a ceiling holds for, and whether they were kept.
@@ -100,17 +102,24 @@ impl<'a> Rerun<'a> {
         tier: Tier,
         places: &[usize],
     ) -> PyResult<Vec<Fit>> {
-        #[expect(clippy::cast_possible_truncation)] // no more places than rows
-        let wanted: Vec<u32> = places.iter().map(|&place| place as u32).collect();
-        let mut fits = fits_at(&self.kept.considered, &self.bounds, &self.limits, tier, &wanted);
-        let Some(available) = self.limits.available else { return Ok(fits) };
-        let most = fits.iter().filter_map(|fit| match fit {
-            Fit::At(budget) => Some(*budget),
-            Fit::Never | Fit::Unknown => None,
-        });
-        // What the budgets take, the ceiling may not leave: only the whole call can tell.
-        let (has_text, most) = (self.texts().0, most.max());
-        let (true, Some(most)) = (has_text, most) else { return Ok(fits) };
+        let mut fits = vec![Fit::At(self.ample(tier)); places.len()];
+        let most = if self.decider.is_by_key() {
+            #[expect(clippy::cast_possible_truncation)] // no more places than rows
+            let wanted: Vec<u32> = places.iter().map(|&place| place as u32).collect();
+            let judged = self.decider.judged();
+            fits = fits_at(&judged, &self.bounds, &self.limits, tier, &wanted);
+            // What the budgets take, the ceiling may not leave: only the whole call can tell.
+            let most = fits.iter().filter_map(|fit| match fit {
+                Fit::At(budget) => Some(*budget),
+                Fit::Never | Fit::Unknown => None,
+            });
+            let (Some(most), true) = (most.max(), self.has_ceiling_on_text()) else {
+                return Ok(fits);
+            };
+            most
+        } else {
+            self.ample(tier)
+        };
         let caps = self.bounds.caps.map(|cap| (cap < MAX_COUNT).then_some(Amount::Tokens(cap)));
         let limits = Limits {
             floors: self.bounds.floors.map(|it| Some(Amount::Tokens(it))),
@@ -122,15 +131,36 @@ impl<'a> Rerun<'a> {
         let found = self.scan(py, places, first..=most, |call, budget| {
             budgets[tier.index()] = budget;
             (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
-            call.limits.available = Some(available);
-            true
+            let fits = |&place: &usize| self.kept.considered.tokens[place] <= budget;
+            self.limits.spill_over.is_some() || places.iter().any(fits)
         })?;
+        let may_be_higher =
+            self.limits.available.is_some() && most < self.bounds.caps[tier.index()];
         for (fit, found) in fits.iter_mut().zip(found) {
-            if matches!(fit, Fit::At(_)) {
-                *fit = found;
-            }
+            *fit = match (*fit, found) {
+                (Fit::Never | Fit::Unknown, _) => *fit,
+                (Fit::At(_), Fit::Never) if may_be_higher => Fit::Unknown,
+                (Fit::At(_), found) => found,
+            };
         }
         Ok(fits)
+    }
+
+    /// A budget of the tier that is as good as any larger one, or the largest that there can be.
+    fn ample(&self, tier: Tier) -> u64 {
+        let considered = &self.kept.considered;
+        let counts = |of: &Tier| *of == tier || self.limits.spill_over.is_some();
+        let tokens = considered.tier.iter().zip(&considered.tokens).take(considered.eligible());
+        let tokens = tokens.filter(|(of, _)| counts(of)).map(|(_, tokens)| tokens);
+        let (at, budgets) = (tier.index(), &self.bounds.budgets);
+        let others = budgets.iter().sum::<u64>() - budgets[at];
+        let available = self.limits.available.map_or(u64::MAX, |it| it.saturating_sub(others));
+        let ample = tokens.fold(0, |sum: u64, tokens| sum.saturating_add(*tokens));
+        ample.max(budgets[at]).min(self.bounds.caps[at]).min(available).min(MAX_COUNT)
+    }
+
+    fn has_ceiling_on_text(&self) -> bool {
+        self.limits.available.is_some() && self.texts().0
     }
 
     fn with_ceilings(&self, py: Python<'_>, places: &[usize]) -> PyResult<Vec<Fit>> {
@@ -148,10 +178,10 @@ impl<'a> Rerun<'a> {
             call.rendering = self.allocation.rendering.under(py, available);
             true
         })?;
-        let reachable = places.iter().zip(&at_most).filter(|(_, fit)| **fit != Fit::Unknown);
+        let reachable = places.iter().zip(&at_most).filter(|(_, fit)| matches!(fit, Fit::At(_)));
         let reachable: Vec<usize> = reachable.map(|(place, _)| *place).collect();
         if reachable.is_empty() {
-            return Ok(at_most);
+            return Ok(vec![Fit::Unknown; places.len()]);
         }
         let found = self.scan(py, &reachable, present..=MAX_COUNT, |call, ceiling| {
             let available = ceiling - reserved;
@@ -173,8 +203,8 @@ impl<'a> Rerun<'a> {
         Ok(places.iter().map(fit).collect())
     }
 
-    /// The first budget of `budgets` at which each of the places is taken; `change` makes it the call's,
-    /// and says whether it is worth a try.
+    /// The first budget of `budgets` at which each of the places is taken, or that it is none of them; `change`
+    /// makes it the call's, and says whether it is worth a try.
     fn scan(
         &self,
         py: Python<'_>,
@@ -183,11 +213,10 @@ impl<'a> Rerun<'a> {
         mut change: impl FnMut(&mut Call<'_>, u64) -> bool,
     ) -> PyResult<Vec<Fit>> {
         let mut found = vec![Fit::Unknown; places.len()];
-        let (has_text, has_kept) = self.texts();
-        if has_text && !has_kept {
+        if self.has_ceiling_on_text() && self.kept.shown.is_none() {
             return Ok(found);
         }
-        let Allocation { record, rendering, settings, .. } = self.allocation;
+        let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
         let ceiling = rendering.ceiling().unwrap_or(0);
         let mut call = Call {
             level: record.plan.level,
@@ -196,51 +225,54 @@ impl<'a> Rerun<'a> {
             now_us: record.now_us,
             options: Options::default(),
             rendering: rendering.under(py, ceiling),
-            ranking: None,
+            ranking: ranking.clone(),
             receipts: false,
             dry_run: true,
         };
-        let (mut reruns, mut open) = (0, places.len());
-        for budget in budgets.take(MOST_BUDGETS) {
-            if !change(&mut call, budget) {
-                continue;
-            }
-            if reruns % 64 == 0 {
-                py.check_signals()?;
-            }
-            // A budget that is refused takes nothing.
-            let taken = self.taken(py, &call)?.unwrap_or_default();
-            for (found, &place) in found.iter_mut().zip(places) {
-                let row = u32::try_from(place).unwrap_or(u32::MAX);
-                if *found == Fit::Unknown && taken.contains(&row) {
-                    *found = Fit::At(budget);
-                    open -= 1;
+        let (mut reruns, mut open, mut work) = (0, places.len(), 0);
+        let last = *budgets.end();
+        for (tried, budget) in budgets.enumerate() {
+            let is_worth_it = change(&mut call, budget);
+            if is_worth_it {
+                if reruns % 64 == 0 {
+                    py.check_signals()?;
                 }
+                // A budget that is refused takes nothing.
+                let (taken, steps) = self.taken(py, &call).unwrap_or_default();
+                for (found, &place) in found.iter_mut().zip(places) {
+                    let row = u32::try_from(place).unwrap_or(u32::MAX);
+                    if *found == Fit::Unknown && taken.contains(&row) {
+                        *found = Fit::At(budget);
+                        open -= 1;
+                    }
+                }
+                reruns += 1;
+                work += steps;
             }
-            reruns += 1;
-            if open == 0 || reruns == MOST_RERUNS {
+            if open == 0 || budget == last {
                 break;
             }
+            if reruns == MOST_RERUNS || work > PATIENCE || tried == MOST_BUDGETS {
+                return Ok(found);
+            }
         }
-        Ok(found)
+        let never = |fit| if fit == Fit::Unknown { Fit::Never } else { fit };
+        Ok(found.into_iter().map(never).collect())
     }
 
     /// The places that a call takes; none where it is refused.
-    fn taken(&self, py: Python<'_>, call: &Call<'_>) -> PyResult<Option<HashSet<u32>>> {
-        let candidates = self.kept.considered.candidates();
-        let candidates = candidates.map_err(|error| refused_by_core(py, &error))?;
-        let plan = |settings: &Settings, limits: &Limits| {
-            plan_within(&candidates, settings, limits, call.level, call.now_us)
-                .map(|(plan, _)| plan)
-        };
-        let Ok(planned) = plan(&call.settings, &call.limits) else { return Ok(None) };
+    fn taken(&self, py: Python<'_>, call: &Call<'_>) -> Option<(HashSet<u32>, u64)> {
+        let plan = |settings: &Settings, limits: &Limits| self.decider.plan(settings, limits);
+        let (planned, work) = plan(&call.settings, &call.limits).ok()?;
         let rows = |plan: &Plan| plan.selected.iter().map(|selected| selected.index).collect();
-        let Some(shown) = &self.kept.shown else { return Ok(Some(rows(&planned))) };
+        let Some(shown) = self.kept.shown.as_ref().filter(|_| self.has_ceiling_on_text()) else {
+            return Some((rows(&planned), work));
+        };
         let described = call.rendering.describe(
             py,
             planned,
             call,
-            plan,
+            |settings, limits| plan(settings, limits).map(|(plan, _)| plan),
             |selected, entries| {
                 let (entry, text) = &shown[selected.index as usize];
                 entries.push(copy(py, entry));
@@ -249,7 +281,7 @@ impl<'a> Rerun<'a> {
             true,
             |text: &Py<PyString>| text,
         );
-        Ok(described.ok().map(|described| rows(&described.plan)))
+        described.ok().map(|described| (rows(&described.plan), work))
     }
 }
 

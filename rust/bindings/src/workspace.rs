@@ -12,7 +12,7 @@ use pyo3::{IntoPyObjectExt, intern};
 
 use crate::counting::Counting;
 use crate::errors::{ConfigurationTypeError, Fault, Refusal, configuration_error, shown};
-use crate::{fields, limits, ranking, vocabulary};
+use crate::{fields, limits, prompt_template, ranking, vocabulary};
 
 /// A configuration with its attributes at hand. Those of a plain `WorkspaceConfig` are all in its own
 /// dict, where looking one up takes a fraction of the time that asking the object does.
@@ -213,6 +213,7 @@ pub fn check_workspace(config: &Bound<'_, PyAny>) -> PyResult<()> {
     config.read(intern!(config.py(), "workspace_id"), |id| fields::text(id).map(|_| ()))?;
     let settings = settings(config)?;
     ranking::of_workspace(config, &settings)?;
+    prompt_template::of_workspace(config)?;
     Counting::check_configured(config)?;
     limits::check_workspace(config, settings.tokens_per_char)
 }

@@ -229,7 +229,13 @@ impl<'a, 'py> Table<'a, 'py> {
     }
 
     /// All rows as the call saw them: the columns themselves may change later.
-    fn kept(&self, py: Python<'py>, columns: &Columns<'_>, call: &Call<'_>) -> PyResult<Kept> {
+    fn kept(
+        &self,
+        py: Python<'py>,
+        columns: &Columns<'_>,
+        known: Option<Known>,
+        call: &Call<'_>,
+    ) -> PyResult<Kept> {
         let rows = self.tier.len();
         let considered = receipts::of_columns(columns, &self.pinned, call)?;
         let id = |row: usize| match self.memory_id(py, row)? {
@@ -245,7 +251,7 @@ impl<'a, 'py> Table<'a, 'py> {
         let texts = || (0..).take(rows).map(show).collect::<PyResult<Vec<_>>>();
         let shown = (call.shows_all() && self.text.is_some()).then(texts).transpose()?;
         let shown = shown.map(|texts| entries.into_iter().zip(texts).collect());
-        Ok(Kept { considered, ids: Some(ids), shown })
+        Ok(Kept { considered, known, ids: Some(ids), shown })
     }
 
     fn describe(
@@ -348,7 +354,12 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         }
         None => None,
     };
-    let kept = if call.receipts { Some(table.kept(py, &columns, call)?) } else { None };
+    let kept = if call.receipts {
+        let known = by_ranking.map(RankedColumns::into_known);
+        Some(table.kept(py, &columns, known, call)?)
+    } else {
+        None
+    };
     let has_ids = table.memory_id.is_some();
     let rows = Rows { originals, has_ids, has_text, counter: counting.counter() };
     let holder = Holder::Columns(rows);

@@ -50,6 +50,10 @@ impl<'a> RankedColumns<'a> {
         }
     }
 
+    pub fn into_known(self) -> Known {
+        self.known
+    }
+
     pub fn plan(
         &self,
         settings: &Settings,

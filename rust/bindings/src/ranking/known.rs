@@ -1,5 +1,6 @@
 //! What a ranking knows of the candidates beyond their columns: words, neighbours, replacements.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use memory_budget_core::ranking::smooth::{NONE, Neighbours};
 use memory_budget_core::ranking::supersede::superseded;
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::ranking::{RankedPlan, Signals, plan_ranked};
+use memory_budget_core::receipt::KnownTexts;
 use memory_budget_core::settings::Settings;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -19,19 +21,26 @@ use pyo3::types::PyString;
 
 use super::CallRanking;
 use crate::item::Links;
+use crate::pool_words::Found;
 
 /// What a ranking decides from beside the columns of candidates.
 pub struct Known {
+    words: Words,
+    ties: Arc<Ties>,
+}
+
+enum Words {
     /// One per candidate, or nothing where texts do not count.
-    terms: Vec<Arc<Terms>>,
-    ties: Ties,
+    Given(Vec<Arc<Terms>>),
+    /// Those of a pool, by row; the rows of candidates; BM25 per candidate.
+    Resident { terms: Arc<Vec<Option<Arc<Terms>>>>, rows: Vec<u32>, lexical: Vec<f64> },
 }
 
 /// What ties candidates to each other.
 #[derive(Default)]
 pub struct Ties {
     pub neighbours: Option<Neighbours>,
-    pub superseded: Option<Vec<bool>>,
+    pub superseded: Option<Vec<u32>>,
 }
 
 impl Known {
@@ -42,7 +51,36 @@ impl Known {
         py: Python<'py>,
         id: impl Fn(usize) -> PyResult<Bound<'py, PyString>>,
     ) -> PyResult<Self> {
-        Ok(Self { terms, ties: Ties::of(links, py, id)? })
+        Ok(Self { words: Words::Given(terms), ties: Arc::new(Ties::of(links, py, id)?) })
+    }
+
+    /// What a pool knows of some of its rows.
+    pub fn of_pool(found: Found, rows: Vec<u32>) -> Self {
+        let Found { terms, lexical, ties } = found;
+        Self { words: Words::Resident { terms, rows, lexical }, ties }
+    }
+
+    /// BM25 per candidate, unless texts do not count.
+    pub fn lexical(&self, ranking: &CallRanking) -> Option<Cow<'_, [f64]>> {
+        match &self.words {
+            _ if ranking.options.lexical_weight == 0.0 => None,
+            Words::Given(terms) if terms.is_empty() => None,
+            Words::Given(terms) => {
+                Some(Cow::Owned(bm25(&ranking.query, terms.iter().map(|terms| &**terms))))
+            }
+            Words::Resident { lexical, .. } => Some(Cow::Borrowed(lexical)),
+        }
+    }
+
+    /// All of it, beside [`Self::lexical`].
+    pub fn signals<'a>(&'a self, lexical: Option<&'a [f64]>) -> Signals<'a> {
+        self.ties.signals(lexical)
+    }
+
+    /// The place of the candidate that replaces another, if one does.
+    pub fn replaced_by(&self, place: usize) -> Option<usize> {
+        let by = self.ties.superseded.as_ref()?[place];
+        (by != NONE).then_some(by as usize)
     }
 
     /// Decides by a ranking.
@@ -55,12 +93,22 @@ impl Known {
         ranking: &CallRanking,
         now_us: i64,
     ) -> Result<RankedPlan, Error> {
-        let CallRanking { options, query } = ranking;
-        let terms = |candidate: u32| self.terms.get(candidate as usize).map(|terms| &**terms);
-        let counts = options.lexical_weight > 0.0 && !self.terms.is_empty();
-        let lexical = counts.then(|| bm25(query, self.terms.iter().map(|terms| &**terms)));
-        let signals = self.ties.signals(lexical.as_deref());
-        plan_ranked(candidates, settings, limits, level, &signals, options, now_us, terms)
+        let options = &ranking.options;
+        let lexical = self.lexical(ranking);
+        let signals = self.signals(lexical.as_deref());
+        plan_ranked(candidates, settings, limits, level, &signals, options, now_us, |row| {
+            self.terms(row)
+        })
+    }
+}
+
+impl KnownTexts for Known {
+    fn terms(&self, place: u32) -> Option<&Terms> {
+        let at = place as usize;
+        match &self.words {
+            Words::Given(terms) => terms.get(at).map(|terms| &**terms),
+            Words::Resident { terms, rows, .. } => terms[rows[at] as usize].as_deref(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use memory_budget_core::ranking::pack::pack;
 use memory_budget_core::ranking::smooth::{NONE, Neighbours};
 use memory_budget_core::ranking::supersede::superseded;
 use memory_budget_core::ranking::text::Terms;
-use memory_budget_core::ranking::{KeyTerms, Signals, Verdict, rank};
+use memory_budget_core::ranking::{Explained, Signals, Verdict, rank};
 use memory_budget_core::settings::{Settings, Weights};
 use memory_budget_core::tier::Tier;
 use pyo3::prelude::*;
@@ -25,7 +25,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Kept => "kept",
         Verdict::Superseded => "superseded",
         Verdict::BelowGate => "below_gate",
-        Verdict::BelowMinimum => "below_minimum",
+        Verdict::BelowMinimum | Verdict::BelowCombined => "below_minimum",
     }
 }
 
@@ -51,8 +51,8 @@ pub struct Columns<'py> {
 /// Rates candidates given as columns (a mapping of lists) and packs them, without any effect.
 ///
 /// `weights` are those of the documented formula, `half_life_hours` its half-life; `now_us` is in
-/// microseconds since 1970 UTC. Gives lists with a value for each candidate (lexical, relevance, fused,
-/// scores, keys, verdicts, duplicates) and the rows taken per tier.
+/// microseconds since 1970 UTC. Gives lists with a value for each candidate (bm25, terms with their weights
+/// and values, cost, scores, keys, verdicts), the rows passed over as duplicates, and the rows taken per tier.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value)] // extracted for this call
 #[pyo3(signature = (query, columns, ranking, budgets, now_us, weights, half_life_hours, /))]
@@ -106,25 +106,22 @@ pub fn rate_candidates<'py>(
     let known = |row: u32| terms.get(row as usize);
     let packed = pack(&candidates, &ranked, &options, &bounds, None, known).map_err(refused)?;
     let rows = 0..candidates.len();
-    let explained: Vec<_> = rows
-        .clone()
-        .map(|row| ranked.terms(row, &candidates, &signals, &options, now_us))
-        .collect();
+    let explain = |row| ranked.explain(row, &candidates, &signals, &options, now_us);
+    let explained: Vec<Explained> = rows.clone().map(explain).collect();
     let result = PyDict::new(py);
     result.set_item("bm25", &lexical)?;
-    let terms = |term: fn(&KeyTerms) -> f64| explained.iter().map(term).collect::<Vec<f64>>();
-    result.set_item("relevance", terms(|terms| terms.relevance))?;
-    result.set_item("lexical", terms(|terms| terms.lexical))?;
-    result.set_item("fused", terms(|terms| terms.fused))?;
-    result.set_item("importance", terms(|terms| terms.importance))?;
-    result.set_item("freshness", terms(|terms| terms.freshness))?;
-    result.set_item("neighbours", terms(|terms| terms.neighbours))?;
-    result.set_item("cost", terms(|terms| terms.cost))?;
+    let terms = |it: &Explained| {
+        it.terms.iter().map(|term| (term.name, (term.weight, term.value))).collect::<Vec<_>>()
+    };
+    result.set_item("terms", explained.iter().map(terms).collect::<Vec<_>>())?;
+    let cost = |it: &Explained| it.cost.map_or(0.0, |cost| cost.product());
+    result.set_item("cost", explained.iter().map(cost).collect::<Vec<f64>>())?;
     result.set_item("scores", &ranked.scores)?;
     result.set_item("keys", &ranked.keys)?;
     let verdicts: Vec<&str> = rows.map(|row| verdict_name(ranked.verdict(row))).collect();
     result.set_item("verdicts", verdicts)?;
-    result.set_item("duplicates", packed.duplicates)?;
+    let duplicates: Vec<u32> = packed.duplicates.iter().map(|(row, _)| *row).collect();
+    result.set_item("duplicates", duplicates)?;
     result.set_item("taken", packed.taken.to_vec())?;
     Ok(result)
 }

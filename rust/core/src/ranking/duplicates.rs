@@ -3,7 +3,7 @@
 //! Only candidates that would be taken are compared, and only with those that were: the work is bounded
 //! by what is near the cut, however many candidates there are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::text::Terms;
 
@@ -28,35 +28,38 @@ impl DuplicateRule {
 #[derive(Debug)]
 pub struct Taken<'a> {
     rule: DuplicateRule,
-    fingerprints: HashSet<u64>,
-    terms: Vec<&'a Terms>,
+    fingerprints: HashMap<u64, u32>,
+    terms: Vec<(u32, &'a Terms)>,
 }
 
 impl<'a> Taken<'a> {
     /// Nothing was taken.
     #[must_use]
     pub fn new(rule: DuplicateRule) -> Self {
-        Self { rule, fingerprints: HashSet::new(), terms: Vec::new() }
+        Self { rule, fingerprints: HashMap::new(), terms: Vec::new() }
     }
 
-    /// Adds a text, unless it is a duplicate of one before; says whether it was added. Texts without words
-    /// are duplicates of nothing.
-    pub fn add(&mut self, terms: &'a Terms) -> bool {
-        let Some(fingerprint) = terms.fingerprint() else { return true };
-        // Exact duplicates are near ones; the set spares them the comparisons.
-        if !self.rule.is_off() && self.fingerprints.contains(&fingerprint) {
-            return false;
+    /// Adds the text of a row, unless it repeats one before: then gives the row of that. Texts without
+    /// words repeat nothing.
+    pub fn add(&mut self, row: u32, terms: &'a Terms) -> Option<u32> {
+        let fingerprint = terms.fingerprint()?;
+        // Exact duplicates are near ones; the map spares them the comparisons.
+        if !self.rule.is_off()
+            && let Some(&earlier) = self.fingerprints.get(&fingerprint)
+        {
+            return Some(earlier);
         }
         if let Some(bits) = self.rule.near {
-            let is_near =
-                |taken: &&Terms| taken.distance(terms).is_some_and(|distance| distance <= bits);
-            if self.terms.iter().any(is_near) {
-                return false;
+            let is_near = |(_, taken): &&(u32, &Terms)| {
+                taken.distance(terms).is_some_and(|distance| distance <= bits)
+            };
+            if let Some(&(earlier, _)) = self.terms.iter().find(is_near) {
+                return Some(earlier);
             }
-            self.terms.push(terms);
+            self.terms.push((row, terms));
         }
-        self.fingerprints.insert(fingerprint);
-        true
+        self.fingerprints.insert(fingerprint, row);
+        None
     }
 }
 
@@ -64,10 +67,10 @@ impl<'a> Taken<'a> {
 mod tests {
     use super::*;
 
-    fn added(rule: DuplicateRule, texts: &[&str]) -> Vec<bool> {
+    fn repeated(rule: DuplicateRule, texts: &[&str]) -> Vec<Option<u32>> {
         let terms: Vec<Terms> = texts.iter().map(|text| Terms::of(text)).collect();
         let mut taken = Taken::new(rule);
-        terms.iter().map(|terms| taken.add(terms)).collect()
+        (0..).zip(&terms).map(|(row, terms)| taken.add(row, terms)).collect()
     }
 
     #[test]
@@ -79,8 +82,8 @@ mod tests {
         let off = DuplicateRule::default();
         let exact = DuplicateRule { exact: true, near: None };
         let near = DuplicateRule { exact: false, near: Some(8) };
-        assert_eq!(added(off, &texts), [true; 6]);
-        assert_eq!(added(exact, &texts), [true, false, true, true, true, true]);
-        assert_eq!(added(near, &texts), [true, false, false, true, true, true]);
+        assert_eq!(repeated(off, &texts), [None; 6]);
+        assert_eq!(repeated(exact, &texts), [None, Some(0), None, None, None, None]);
+        assert_eq!(repeated(near, &texts), [None, Some(0), Some(0), None, None, None]);
     }
 }

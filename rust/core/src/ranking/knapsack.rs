@@ -23,6 +23,8 @@ pub struct Solution {
     pub is_optimal: bool,
     /// How many candidates the bound did not decide.
     pub core: usize,
+    /// Steps of the search.
+    pub steps: u64,
 }
 
 /// Steps of the search before it is given up: some tenths of a second.
@@ -89,7 +91,7 @@ pub fn knapsack(values: &[f64], costs: &[u64], budget: u64, limit: u64) -> Solut
         best_value: least - fixed_value,
     };
     search.run(left);
-    let is_optimal = search.steps > 0;
+    let (is_optimal, steps) = (search.steps > 0, limit - search.steps);
     match search.best {
         Some(best) => {
             taken.append(&mut fixed);
@@ -107,6 +109,7 @@ pub fn knapsack(values: &[f64], costs: &[u64], budget: u64, limit: u64) -> Solut
         upper_bound,
         is_optimal,
         core,
+        steps,
     }
 }
 

@@ -20,6 +20,7 @@
 
 pub mod diversity;
 pub mod duplicates;
+mod explain;
 pub mod knapsack;
 pub mod lexical;
 pub mod normalise;
@@ -34,8 +35,9 @@ pub mod text;
 pub mod value;
 pub mod words;
 
+pub use explain::{Explained, Term};
 pub use options::{Kind, RankingOptions};
-pub use plan::{RankedPlan, plan_ranked};
+pub use plan::{RankedPlan, plan_ranked, plan_rated, rate};
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -45,7 +47,7 @@ use crate::error::Error;
 use crate::score::{self, finite_or_zero};
 use crate::settings::Weights;
 use normalise::{Normalisation, Normaliser};
-use smooth::{Neighbours, Sharing};
+use smooth::{NONE, Neighbours, Sharing};
 use sums::{Extremes, LANES, are_finite};
 use value::Cost;
 
@@ -56,8 +58,8 @@ pub struct Signals<'a> {
     pub lexical: Option<&'a [f64]>,
     /// Who stands next to whom, or none where nothing is in sequence.
     pub neighbours: Option<&'a Neighbours>,
-    /// Who is replaced by another candidate ([`supersede::superseded`]), or none.
-    pub superseded: Option<&'a [bool]>,
+    /// By whom each is replaced ([`supersede::superseded`]), or none.
+    pub superseded: Option<&'a [u32]>,
 }
 
 /// Whether a candidate is tried at all.
@@ -69,32 +71,10 @@ pub enum Verdict {
     Superseded,
     /// Its relevance lies below the gate.
     BelowGate,
-    /// Its score lies below the minimum.
+    /// Its score lies below the minimum of the ranking.
     BelowMinimum,
-}
-
-/// How one candidate came to its key.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct KeyTerms {
-    /// Relevance, normalised.
-    pub relevance: f64,
-    /// BM25, normalised and weighted.
-    pub lexical: f64,
-    /// The two together, as they enter the score: standardised once more in [`Kind::Evidence`], times
-    /// their weight in [`Kind::Weighted`].
-    pub fused: f64,
-    /// Importance, weighted.
-    pub importance: f64,
-    /// Freshness, weighted.
-    pub freshness: f64,
-    /// What the neighbours changed.
-    pub neighbours: f64,
-    /// The score: all of these.
-    pub score: f64,
-    /// `-exponent * ln(max(tokens, floor))`.
-    pub cost: f64,
-    /// What candidates are ordered by.
-    pub key: f64,
+    /// Its documented score lies below the minimum of the workspace.
+    BelowCombined,
 }
 
 /// All candidates, rated.
@@ -228,7 +208,7 @@ impl Signals<'_> {
         let lengths = [
             ("lexical", self.lexical.map(<[f64]>::len)),
             ("position", self.neighbours.map(Neighbours::len)),
-            ("supersedes", self.superseded.map(<[bool]>::len)),
+            ("supersedes", self.superseded.map(<[u32]>::len)),
         ];
         for (column, length) in lengths {
             if let Some(length) = length
@@ -338,7 +318,7 @@ fn verdicts(
         .zip(candidates.relevance())
         .enumerate()
         .map(|(row, (&score, &relevance))| {
-            if superseded.is_some_and(|superseded| superseded[row]) {
+            if superseded.is_some_and(|by| by[row] != NONE) {
                 Verdict::Superseded
             } else if options.relevance_gate.is_some_and(|gate| is_below_gate(relevance, gate)) {
                 Verdict::BelowGate
@@ -363,7 +343,7 @@ impl Ranked {
         self.verdicts.resize(combined.len(), Verdict::Kept);
         for (verdict, &score) in self.verdicts.iter_mut().zip(combined) {
             if *verdict == Verdict::Kept && score < minimum {
-                *verdict = Verdict::BelowMinimum;
+                *verdict = Verdict::BelowCombined;
             }
         }
     }
@@ -371,50 +351,5 @@ impl Ranked {
     /// Per candidate, or nothing where all are tried.
     pub(crate) fn verdicts(&self) -> &[Verdict] {
         &self.verdicts
-    }
-
-    /// How a candidate came to its key; the arguments are those of [`rank`].
-    ///
-    /// # Panics
-    /// If there is no such row.
-    #[must_use]
-    pub fn terms(
-        &self,
-        row: usize,
-        candidates: &Candidates<'_>,
-        signals: &Signals<'_>,
-        options: &RankingOptions,
-        now_us: i64,
-    ) -> KeyTerms {
-        let score = Score { candidates, options, now_us };
-        let (Kind::Weighted(weights) | Kind::Evidence(weights)) = options.kind;
-        let given = candidates.relevance()[row];
-        let given = match options.kind {
-            Kind::Weighted(_) => finite_or_zero(given),
-            Kind::Evidence(_) => given,
-        };
-        let relevance = self.matching.relevance.one(row, given);
-        let lexical = match (&self.matching.lexical, signals.lexical) {
-            (Some(normaliser), Some(bm25)) => {
-                normaliser.one(row, bm25[row]) * options.lexical_weight
-            }
-            _ => 0.0,
-        };
-        let fused = self.matching.fused.one(row, relevance + lexical);
-        KeyTerms {
-            relevance,
-            lexical,
-            fused: match options.kind {
-                Kind::Weighted(weights) => fused * weights.relevance,
-                Kind::Evidence(_) => fused,
-            },
-            importance: score.importance(row) * weights.importance,
-            freshness: score.freshness(row) * weights.freshness,
-            neighbours: self.scores[row] - score.of(row, fused),
-            score: self.scores[row],
-            cost: Cost::new(options.cost_exponent, options.cost_floor)
-                .key(0.0, candidates.tokens()[row]),
-            key: self.keys[row],
-        }
     }
 }

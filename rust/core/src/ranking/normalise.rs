@@ -134,6 +134,19 @@ impl Normaliser {
     }
 }
 
+impl Normaliser {
+    /// How far the normalised value goes when a value goes by one; none for steps that differ.
+    pub(super) fn slope(&self) -> Option<f64> {
+        match &self.map {
+            Map::Identity => Some(1.0),
+            Map::Zero => Some(0.0),
+            Map::Ranks(_) => None,
+            Map::Unit(unit) => Some(unit.factor * 0.5),
+            Map::Z { unit, factor, .. } => Some(unit.factor * 0.5 * factor),
+        }
+    }
+}
+
 impl Normalisation {
     /// Normalises a column. A column without differences becomes 0, but for [`Normalisation::None`],
     /// which leaves it. The result has no NaN.

@@ -32,8 +32,8 @@ pub struct Packed {
     pub taken: [Vec<u32>; Tier::COUNT],
     /// Each tier's budget: its own, plus what it took of others, less what others took of it.
     pub budgets: [u64; Tier::COUNT],
-    /// Rows that repeat what was taken, and would have been taken otherwise.
-    pub duplicates: Vec<u32>,
+    /// Rows that would have been taken if they did not repeat what was, and what they repeat.
+    pub duplicates: Vec<(u32, u32)>,
     /// The proof per tier, from [`Packer::Knapsack`], of what its own budget went to.
     pub certificates: Option<[Solution; Tier::COUNT]>,
 }
@@ -70,6 +70,9 @@ pub fn pack<'a>(
     };
     filling.is_out.resize(candidates.len(), false);
     let mut rooms = filling.pin(candidates.pinned(), bounds.budgets)?;
+    if bounds.available == Some(0) {
+        return Ok(Packed { budgets: bounds.budgets, ..filling.packed });
+    }
     if options.packer == Packer::Knapsack {
         filling.exactly(ranked, &mut rooms);
     } else {
@@ -119,7 +122,7 @@ impl<'a, T: Fn(u32) -> Option<&'a Terms>> Filling<'_, 'a, T> {
             used[tier.index()] = used[tier.index()].saturating_add(self.keyed.tokens[row as usize]);
             self.is_out[row as usize] = true;
             if let (true, Some(terms)) = (self.watches, (self.terms)(row)) {
-                self.known.add(terms);
+                self.known.add(row, terms);
             }
             self.packed.taken[tier.index()].push(row);
         }
@@ -139,9 +142,9 @@ impl<'a, T: Fn(u32) -> Option<&'a Terms>> Filling<'_, 'a, T> {
         }
         if self.watches
             && let Some(terms) = (self.terms)(row)
-            && !self.known.add(terms)
+            && let Some(earlier) = self.known.add(row, terms)
         {
-            self.packed.duplicates.push(row);
+            self.packed.duplicates.push((row, earlier));
             return false;
         }
         self.packed.taken[self.keyed.tiers[row as usize].index()].push(row);
@@ -279,7 +282,7 @@ mod tests {
     fn duplicates_of_any_tier_are_passed_over() {
         let found = packed(&RankingOptions::evidence(), &TEXTS, &RELEVANCE, &[10; 4]);
         assert_eq!(found.taken, [vec![], vec![1, 3], vec![], vec![]]);
-        assert_eq!(found.duplicates, [2, 0]);
+        assert_eq!(found.duplicates, [(2, 1), (0, 1)]);
     }
 
     #[test]

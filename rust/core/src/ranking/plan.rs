@@ -28,11 +28,8 @@ pub struct RankedPlan {
     pub non_finite: Option<NonFinite>,
 }
 
-/// Rates the candidates at `now_us` and packs every tier within its budget and the limits, for a query
-/// of `level`. `terms` gives what is known of a candidate's text.
-///
-/// The limits' minimum score is one of the documented score, as everywhere. Documented scores of the
-/// selected alone are computed, but for such a minimum: whoever shows all has them of [`Scores::of`].
+/// Rates the candidates at `now_us` ([`rate`]) and packs every tier within its budget and the limits
+/// ([`plan_rated`]), for a query of `level`. `terms` gives what is known of a candidate's text.
 ///
 /// # Errors
 /// [`Error::ColumnLength`] if a signal has another length than the candidates; what
@@ -51,13 +48,54 @@ pub fn plan_ranked<'a>(
     now_us: i64,
     terms: impl Fn(u32) -> Option<&'a Terms>,
 ) -> Result<RankedPlan, Error> {
-    let bounds = tier_budgets_within(settings, level, limits)?;
+    let ranked = rate(candidates, settings, limits.minimum_score, signals, options, now_us)?;
+    let (plan, packed) =
+        plan_rated(candidates, settings, limits, level, &ranked, options, now_us, terms)?;
+    Ok(RankedPlan { plan, ranked, packed, non_finite: non_finite(candidates) })
+}
+
+/// As [`rank`], leaving out what is below the minimum of the documented score, which limits are about with
+/// every ranking. Documented scores of the selected alone are computed, but for such a minimum: whoever
+/// shows all has them of [`Scores::of`].
+///
+/// # Errors
+/// Those of [`rank`].
+pub fn rate(
+    candidates: &Candidates<'_>,
+    settings: &Settings,
+    minimum_score: f64,
+    signals: &Signals<'_>,
+    options: &RankingOptions,
+    now_us: i64,
+) -> Result<Ranked, Error> {
     let mut ranked = rank(candidates, signals, options, now_us)?;
-    if limits.minimum_score > 0.0 {
+    if minimum_score > 0.0 {
         let scores = Scores::of(candidates, settings, now_us);
-        ranked.leave_out_below(limits.minimum_score, &scores.combined);
+        ranked.leave_out_below(minimum_score, &scores.combined);
     }
-    let packed = pack(candidates, &ranked, options, &bounds, limits.spill_over, terms)?;
+    Ok(ranked)
+}
+
+/// Packs candidates that [`rate`] rated: every tier within its budget and the limits.
+///
+/// # Errors
+/// What [`tier_budgets_within`] and [`pack`] refuse.
+///
+/// # Panics
+/// With 2^32 candidates or more.
+#[expect(clippy::too_many_arguments)] // as above
+pub fn plan_rated<'a>(
+    candidates: &Candidates<'_>,
+    settings: &Settings,
+    limits: &Limits,
+    level: Level,
+    ranked: &Ranked,
+    options: &RankingOptions,
+    now_us: i64,
+    terms: impl Fn(u32) -> Option<&'a Terms>,
+) -> Result<(Plan, Packed), Error> {
+    let bounds = tier_budgets_within(settings, level, limits)?;
+    let packed = pack(candidates, ranked, options, &bounds, limits.spill_over, terms)?;
     let available = Tier::ALL.map(|tier| count_equal(candidates.tier(), tier));
     let details = |row: u32| {
         let at = row as usize;
@@ -83,11 +121,11 @@ pub fn plan_ranked<'a>(
         plan.limited = Some(Box::new(Limited {
             limits: *limits,
             bounds,
-            oversized: oversized(candidates, &ranked, &packed, &bounds, limits)
+            oversized: oversized(candidates, ranked, &packed, &bounds, limits)
                 .map(|row| row.map(details)),
         }));
     }
-    Ok(RankedPlan { plan, ranked, packed, non_finite: non_finite(candidates) })
+    Ok((plan, packed))
 }
 
 /// What [`Limited::oversized`] holds: here the best is what has the greatest key.

@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use super::explain::Term;
 use crate::decay;
 use crate::tier::Tier;
 
@@ -37,9 +38,26 @@ impl Cost {
         if self.exponent == 0.0 {
             return score;
         }
+        score - self.exponent * self.logarithm(tokens)
+    }
+
+    fn logarithm(&self, tokens: u64) -> f64 {
         let tokens = tokens.max(self.floor);
         let known = usize::try_from(tokens).ok().and_then(|tokens| self.logarithms.get(tokens));
-        score - self.exponent * known.copied().unwrap_or_else(|| (tokens as f64).ln())
+        known.copied().unwrap_or_else(|| (tokens as f64).ln())
+    }
+
+    /// What a cost adds to a score, none where costs do not count: the sum is the key.
+    #[must_use]
+    pub fn term(&self, tokens: u64) -> Option<Term> {
+        let given = tokens.max(self.floor) as f64;
+        let value = self.logarithm(tokens);
+        (self.exponent != 0.0).then_some(Term {
+            name: "cost",
+            weight: -self.exponent,
+            value,
+            given,
+        })
     }
 
     /// Appends the [`Self::key`] of each score with its cost.
@@ -104,6 +122,9 @@ mod tests {
         assert_eq!(Cost::new(1.0, 32).key(2.0, 5), 2.0 - 32f64.ln());
         assert_eq!(Cost::new(0.5, 32).key(2.0, 100_000), 2.0 - 0.5 * 100_000f64.ln());
         assert!(Cost::new(1.0, 1).key(1e300, u64::MAX).is_finite());
+        assert_eq!(Cost::new(0.0, 32).term(100), None);
+        let term = Cost::new(0.5, 32).term(5).unwrap();
+        assert_eq!((2.0 + term.product(), term.given), (Cost::new(0.5, 32).key(2.0, 5), 32.0));
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! The smallest tier budget at which a candidate that was left out would have been taken.
 //!
 //! While all decisions of a pass stay the same, what is left before each candidate grows by one with
-//! each token of budget. So the next budget at which any decision changes lies above the present one by
-//! the least that a skipped candidate lacks. The search goes from one such event to the next; in the plain
-//! score order it decides again only from the candidate whose decision changed.
+//! each token of budget, and who repeats whom stays as it is. So the next budget at which any decision
+//! changes lies above the present one by the least that a skipped candidate lacks. The search goes from one
+//! such event to the next; where tiers decide by themselves, it decides again only from the candidate whose
+//! decision changed.
 //!
 //! A candidate that is taken at one budget may be left out at a larger one, because a better one then
 //! takes its place. That is why nothing shorter, a bisection say, finds the smallest.
 
-use std::cmp::Reverse;
+use std::collections::HashSet;
 
-use super::Considered;
+use super::{Considered, Judged};
 use crate::budget::Bounds;
 use crate::limits::{Limits, SpillOver};
+use crate::ranking::Verdict;
+use crate::ranking::duplicates::Taken;
 use crate::tier::Tier;
 
 /// What the search for a budget came to.
@@ -35,10 +38,11 @@ pub const PATIENCE: u64 = 1 << 26;
 /// of the tier that were left out.
 ///
 /// Where an amount is available to all tiers, budgets above it are scaled down again, all of them: what
-/// comes of that is [`Fit::Unknown`].
+/// comes of that is [`Fit::Unknown`]. This is about taking the greatest keys: what another packer takes is for
+/// it to say.
 #[must_use]
 pub fn fits_at(
-    considered: &Considered,
+    judged: &Judged<'_>,
     bounds: &Bounds,
     limits: &Limits,
     tier: Tier,
@@ -48,28 +52,27 @@ pub fn fits_at(
         Tier::ALL.iter().filter(|it| **it != tier).map(|it| bounds.budgets[it.index()]).sum();
     let most = bounds.available.map_or(u64::MAX, |available| available.saturating_sub(others));
     let cap = bounds.caps[tier.index()];
-    let worthy = |place: u32| considered.scores.combined[place as usize] >= limits.minimum_score;
     let found = if limits.available == Some(0) {
         vec![Fit::Unknown; wanted.len()]
     } else {
-        let mut search = Search::new(considered, bounds, limits, tier);
-        search.most = most.min(cap);
+        let search = Search::new(judged, bounds, tier, most.min(cap));
         match limits.spill_over {
-            None => search.strict(wanted),
-            Some(order) => search.with_spill_over(order, wanted),
+            None if !search.has_repetitions() => search.by_itself(wanted),
+            order => search.with_all_tiers(order, wanted),
         }
     };
     let found = found.into_iter().zip(wanted).map(|(fit, &place)| match fit {
-        _ if !worthy(place) => Fit::Never,
+        _ if judged.verdict(place) != Verdict::Kept => Fit::Never,
         Fit::Never if most < cap => Fit::Unknown,
         fit => fit,
     });
     found.collect()
 }
 
-struct Search<'a> {
+struct Search<'s, 'a> {
+    judged: &'s Judged<'a>,
     considered: &'a Considered,
-    bounds: &'a Bounds,
+    bounds: &'s Bounds,
     tier: Tier,
     /// Per tier what has a turn after the pinned ones, in order.
     lanes: [Vec<u32>; Tier::COUNT],
@@ -79,28 +82,39 @@ struct Search<'a> {
     most: u64,
 }
 
-impl<'a> Search<'a> {
-    fn new(considered: &'a Considered, bounds: &'a Bounds, limits: &Limits, tier: Tier) -> Self {
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(judged: &'s Judged<'a>, bounds: &'s Bounds, tier: Tier, most: u64) -> Self {
+        let considered = judged.considered;
         let mut pinned = [0; Tier::COUNT];
         for &place in &considered.pinned {
             pinned[considered.tier[place as usize].index()] += considered.tokens[place as usize];
         }
-        let is_worthy = |place: u32| {
-            !considered.is_pinned(place)
-                && considered.scores.combined[place as usize] >= limits.minimum_score
-        };
-        let lanes = considered
+        let is_tried =
+            |place: u32| !considered.is_pinned(place) && judged.verdict(place) == Verdict::Kept;
+        let lanes = judged
             .turns()
-            .map(|turns| turns.into_iter().filter(|&place| is_worthy(place)).collect());
-        Self { considered, bounds, tier, lanes, pinned, most: u64::MAX }
+            .map(|turns| turns.into_iter().filter(|&place| is_tried(place)).collect());
+        Self { judged, considered, bounds, tier, lanes, pinned, most }
     }
 
     fn cost(&self, place: u32) -> u64 {
         self.considered.tokens[place as usize]
     }
 
-    /// Without spill-over a tier's own candidates and budget are all that counts.
-    fn strict(&self, wanted: &[u32]) -> Vec<Fit> {
+    /// Whether some candidate may repeat another: then it matters what other tiers take.
+    fn has_repetitions(&self) -> bool {
+        let Some(texts) = self.judged.texts else { return false };
+        if texts.rule.near.is_some() {
+            return true;
+        }
+        let mut seen = HashSet::new();
+        let tried = self.lanes.iter().flatten().chain(&self.considered.pinned);
+        let mut fingerprints = tried.filter_map(|&place| texts.known.terms(place)?.fingerprint());
+        !fingerprints.all(|fingerprint| seen.insert(fingerprint))
+    }
+
+    /// A tier's own candidates and budget are all that counts.
+    fn by_itself(&self, wanted: &[u32]) -> Vec<Fit> {
         let at = self.tier.index();
         let costs: Vec<u64> = self.lanes[at].iter().map(|&place| self.cost(place)).collect();
         let position = |place: &u32| self.lanes[at].iter().position(|it| it == place);
@@ -117,50 +131,30 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// With spill-over a larger budget also leaves more for others, who may then be first.
-    fn with_spill_over(&self, order: SpillOver, wanted: &[u32]) -> Vec<Fit> {
+    /// With spill-over a larger budget also leaves more for others, who may then be first; and whom a
+    /// candidate repeats may be of any tier.
+    fn with_all_tiers(&self, order: Option<SpillOver>, wanted: &[u32]) -> Vec<Fit> {
         let at = self.tier.index();
-        let mut offered: Vec<u32> = self.lanes.concat();
-        if order == SpillOver::ByScore {
-            offered
-                .sort_by_cached_key(|&place| (Reverse(self.considered.score_bits(place)), place));
-        }
+        let mut everyone = self.lanes.concat();
+        let by_tier = everyone.clone();
+        self.judged.sort(&mut everyone);
+        let offered = match order {
+            None => &[][..],
+            Some(SpillOver::ByScore) => &everyone,
+            Some(SpillOver::ByTier) => &by_tier,
+        };
         let mut fits = vec![Fit::Never; wanted.len()];
         let mut is_open = vec![true; wanted.len()];
-        let mut taken = vec![false; self.considered.eligible()];
-        let mut used = self.pinned;
-        for tier in Tier::ALL.into_iter().filter(|tier| *tier != self.tier) {
-            let budget = self.bounds.budgets[tier.index()];
-            used[tier.index()] = self.pass(tier, budget, &mut taken).0;
-        }
-        let others: u64 =
-            (0..Tier::COUNT).filter(|it| *it != at).map(|it| self.bounds.budgets[it]).sum();
-        let (mut budget, mut work) = (self.bounds.budgets[at], 0);
+        let (mut budgets, mut work) = (self.bounds.budgets, 0);
         loop {
-            let (mut taken, mut used) = (taken.clone(), used);
-            let (own, mut lacks) = self.pass(self.tier, budget, &mut taken);
-            used[at] = own;
-            let mut rest = others + budget - used.iter().sum::<u64>();
-            for &place in &offered {
-                let (tier, cost) = (self.considered.tier[place as usize].index(), self.cost(place));
-                if taken[place as usize] || cost > self.bounds.caps[tier] - used[tier] {
-                    continue;
-                }
-                if cost <= rest {
-                    taken[place as usize] = true;
-                    used[tier] += cost;
-                    rest -= cost;
-                } else {
-                    lacks = lacks.min(cost - rest);
-                }
-            }
+            let (taken, lacks) = self.taken(budgets, &everyone, offered);
             for ((fit, is_open), &place) in fits.iter_mut().zip(&mut is_open).zip(wanted) {
                 if *is_open && taken[place as usize] {
-                    (*fit, *is_open) = (Fit::At(budget), false);
+                    (*fit, *is_open) = (Fit::At(budgets[at]), false);
                 }
             }
-            work += offered.len() as u64 + 1;
-            let next = budget.saturating_add(lacks);
+            work += (everyone.len() + offered.len()) as u64 + 1;
+            let next = budgets[at].saturating_add(lacks);
             if !is_open.contains(&true) || next > self.most || next == u64::MAX {
                 return fits;
             }
@@ -168,24 +162,56 @@ impl<'a> Search<'a> {
                 let unknown = |(fit, is_open)| if is_open { Fit::Unknown } else { fit };
                 return fits.into_iter().zip(is_open).map(unknown).collect();
             }
-            budget = next;
+            budgets[at] = next;
         }
     }
 
-    /// Marks what a tier's own budget takes. The tokens it then uses, and the least that a skipped
-    /// candidate lacked.
-    fn pass(&self, tier: Tier, budget: u64, taken: &mut [bool]) -> (u64, u64) {
-        let (mut used, mut lacks) = (self.pinned[tier.index()], u64::MAX);
-        for &place in &self.lanes[tier.index()] {
-            let (cost, rest) = (self.cost(place), budget - used);
+    /// What budgets take, and the least that a skipped candidate lacked of what the tier's budget gives.
+    fn taken(
+        &self,
+        budgets: [u64; Tier::COUNT],
+        everyone: &[u32],
+        offered: &[u32],
+    ) -> (Vec<bool>, u64) {
+        let mut known = self.judged.texts.map(|texts| (texts, Taken::new(texts.rule)));
+        let mut is_new = |place: u32| {
+            let Some((texts, known)) = &mut known else { return true };
+            texts.known.terms(place).is_none_or(|terms| known.add(place, terms).is_none())
+        };
+        for &place in &self.considered.pinned {
+            is_new(place);
+        }
+        let (mut used, mut lacks) = (self.pinned, u64::MAX);
+        let mut taken = vec![false; self.considered.eligible()];
+        let mut is_out = taken.clone();
+        for &place in everyone {
+            let (tier, cost) = (self.considered.tier[place as usize], self.cost(place));
+            let rest = budgets[tier.index()] - used[tier.index()];
             if cost <= rest {
-                taken[place as usize] = true;
-                used += cost;
-            } else {
+                is_out[place as usize] = true;
+                if is_new(place) {
+                    taken[place as usize] = true;
+                    used[tier.index()] += cost;
+                }
+            } else if tier == self.tier {
                 lacks = lacks.min(cost - rest);
             }
         }
-        (used, lacks)
+        let mut rest = budgets.iter().sum::<u64>() - used.iter().sum::<u64>();
+        for &place in offered {
+            let (tier, cost) = (self.considered.tier[place as usize].index(), self.cost(place));
+            if is_out[place as usize] || cost > self.bounds.caps[tier] - used[tier] {
+                continue;
+            }
+            if cost > rest {
+                lacks = lacks.min(cost - rest);
+            } else if is_new(place) {
+                taken[place as usize] = true;
+                used[tier] += cost;
+                rest -= cost;
+            }
+        }
+        (taken, lacks)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Why each candidate was taken or left out, and what would have taken it.
 //!
-//! A plan holds what was taken. Beside the candidates as the call saw them ([`Considered`]) that is
-//! enough to say the rest afterwards, when somebody asks: [`Considered::reasons`] and
-//! [`Considered::ranks`]; [`fits`] looks for the budget at which something would have been taken.
+//! A plan holds what was taken. Beside the candidates as the call saw them ([`Considered`]) and how they
+//! were rated that is enough to say the rest afterwards, when somebody asks: [`Judged::reasons`] and
+//! [`Judged::ranks`]; [`fits`] looks for the budget at which something would have been taken.
 
 mod considered;
 pub mod fits;
+mod judged;
 mod of_pool;
 
 pub use considered::Considered;
+pub use judged::{Judged, KnownTexts, Texts};
 
 /// Why a candidate was taken or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,9 +24,15 @@ pub enum Reason {
     OverTierBudget,
     /// Without the ceiling it would have been taken.
     OverCeiling,
-    /// Its score is below the minimum.
+    /// Its documented score is below the minimum of the workspace.
     BelowMinimum,
-    /// It says what another one says that was taken.
+    /// Its score is below the minimum of the ranking.
+    BelowRankingMinimum,
+    /// Its relevance is below the gate of the ranking.
+    BelowGate,
+    /// Another candidate replaces it.
+    Superseded,
+    /// It says what another one says that had its turn before.
     Duplicate,
     /// It costs more than the whole budget of its tier.
     Oversized,
@@ -42,6 +50,9 @@ impl Reason {
             Self::OverTierBudget => "over_tier_budget",
             Self::OverCeiling => "over_ceiling",
             Self::BelowMinimum => "below_minimum",
+            Self::BelowRankingMinimum => "below_ranking_minimum",
+            Self::BelowGate => "below_gate",
+            Self::Superseded => "superseded",
             Self::Duplicate => "duplicate",
             Self::Oversized => "oversized",
             Self::Filtered => "filtered",

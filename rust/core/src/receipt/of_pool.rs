@@ -7,15 +7,20 @@ use crate::score::{Scores, combined, finite_or_zero};
 
 impl Query<'_> {
     /// The rows of a snapshot as this query sees them, holes left out. What its user, tiers or relevance
-    /// leave out comes last.
+    /// leave out comes last. Where a mapping leaves a row out that is a candidate all the same, its relevance
+    /// is `unknown`.
     #[must_use]
     #[expect(clippy::cast_possible_truncation)] // no more places than rows
-    pub fn considered<P: Clone, E: Clone>(&self, snapshot: &Snapshot<P, E>) -> Considered {
+    pub fn considered<P: Clone, E: Clone>(
+        &self,
+        snapshot: &Snapshot<P, E>,
+        unknown: f64,
+    ) -> Considered {
         let mut considered = Considered::default();
         let mut filtered = Vec::new();
         for number in (0..).take(snapshot.rows()) {
             let Some(row) = snapshot.row(number) else { continue };
-            let (relevance, is_asked_for) = self.relevance_of(number, &row);
+            let (relevance, is_asked_for) = self.relevance_of(number, &row, unknown);
             let of_user = self.user.is_none_or(|user| user == row.user);
             if is_asked_for && of_user && self.tiers[row.tier.index()] {
                 if row.pinned {
@@ -34,7 +39,7 @@ impl Query<'_> {
     }
 
     /// The relevance of a row, and whether it is a candidate with it.
-    fn relevance_of(&self, number: u32, row: &Row) -> (f64, bool) {
+    fn relevance_of(&self, number: u32, row: &Row, unknown: f64) -> (f64, bool) {
         match self.relevance {
             Relevance::Stored => (row.relevance, true),
             Relevance::F32(column) => (column[number as usize].into(), true),
@@ -42,7 +47,7 @@ impl Query<'_> {
             Relevance::Rows(rows, missing) => {
                 match rows.binary_search_by_key(&number, |(row, _)| *row) {
                     Ok(found) => (rows[found].1, true),
-                    Err(_) => (0.0, missing == Missing::Zero),
+                    Err(_) => (unknown, missing == Missing::Zero),
                 }
             }
         }

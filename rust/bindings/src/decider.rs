@@ -1,0 +1,144 @@
+//! What decided about the candidates of an allocation: it can decide again, and say how.
+
+use std::borrow::Cow;
+
+use memory_budget_core::candidates::Candidates;
+use memory_budget_core::complexity::Level;
+use memory_budget_core::error::Error;
+use memory_budget_core::limits::Limits;
+use memory_budget_core::plan::{Plan, plan_within};
+use memory_budget_core::ranking::pack::Packed;
+use memory_budget_core::ranking::{Explained, Ranked, Term, plan_rated, rate};
+use memory_budget_core::receipt::{Considered, Judged, KnownTexts, Texts};
+use memory_budget_core::score::finite_or_zero;
+use memory_budget_core::settings::{Settings, Weights};
+use pyo3::prelude::*;
+
+use crate::allocation::Allocation;
+use crate::errors::refused_by_core;
+use crate::ranking::{CallRanking, Known};
+use crate::receipts::Kept;
+
+/// The candidates that were kept, and who decides about them.
+pub struct Decider<'a> {
+    considered: &'a Considered,
+    candidates: Candidates<'a>,
+    level: Level,
+    now_us: i64,
+    minimum_score: f64,
+    weights: Weights,
+    /// None for the documented formula.
+    rated: Option<Rated<'a>>,
+}
+
+/// By another ranking: how it rated the candidates, which no budget changes, and what it took.
+struct Rated<'a> {
+    ranking: &'a CallRanking,
+    known: &'a Known,
+    lexical: Option<Cow<'a, [f64]>>,
+    ranked: Ranked,
+    packed: Packed,
+}
+
+/// Candidates that are compared with each other for diversity, at most: see `ranking::pack`.
+const MOST_DIVERSE: u64 = 512;
+
+impl<'a> Decider<'a> {
+    pub fn new(py: Python<'_>, allocation: &'a Allocation, kept: &'a Kept) -> PyResult<Self> {
+        let refused = |error: Error| refused_by_core(py, &error);
+        let (record, considered) = (&allocation.record, &kept.considered);
+        let (settings, now_us) = (&allocation.settings, record.now_us);
+        let limited = record.plan.limited.as_ref();
+        let limits = limited.map_or(Limits::NONE, |limited| limited.limits);
+        let mut decider = Self {
+            considered,
+            candidates: considered.candidates().map_err(refused)?,
+            level: record.plan.level,
+            now_us,
+            minimum_score: limits.minimum_score,
+            weights: settings.weights,
+            rated: None,
+        };
+        if let (Some(ranking), Some(known)) = (&allocation.ranking, &kept.known) {
+            let lexical = known.lexical(ranking);
+            let signals = known.signals(lexical.as_deref());
+            let (candidates, options) = (&decider.candidates, &ranking.options);
+            let minimum = limits.minimum_score;
+            let ranked = rate(candidates, settings, minimum, &signals, options, now_us);
+            let ranked = ranked.map_err(refused)?;
+            let mut rated = Rated { ranking, known, lexical, ranked, packed: Packed::default() };
+            rated.packed = decider.plan_rated(&rated, settings, &limits).map_err(refused)?.1;
+            decider.rated = Some(rated);
+        }
+        Ok(decider)
+    }
+
+    fn plan_rated(
+        &self,
+        rated: &Rated<'_>,
+        settings: &Settings,
+        limits: &Limits,
+    ) -> Result<(Plan, Packed), Error> {
+        let Rated { ranking, known, ranked, .. } = rated;
+        let (candidates, options) = (&self.candidates, &ranking.options);
+        let terms = |place: u32| known.terms(place);
+        plan_rated(candidates, settings, limits, self.level, ranked, options, self.now_us, terms)
+    }
+
+    /// What other settings and limits take, by place; and how much work it was.
+    pub fn plan(&self, settings: &Settings, limits: &Limits) -> Result<(Plan, u64), Error> {
+        let count = self.candidates.len() as u64;
+        let Some(rated) = &self.rated else {
+            let (candidates, level, now_us) = (&self.candidates, self.level, self.now_us);
+            let planned = plan_within(candidates, settings, limits, level, now_us)?;
+            return Ok((planned.0, count));
+        };
+        let (plan, packed) = self.plan_rated(rated, settings, limits)?;
+        let compared = count.min(MOST_DIVERSE).pow(2);
+        let diverse = rated.ranking.options.diversity.map_or(0, |_| compared);
+        let steps = packed.certificates.iter().flatten().map(|it| it.steps).sum::<u64>();
+        Ok((plan, count + diverse + steps))
+    }
+
+    /// Whether the greatest keys are taken, and not what is best together.
+    pub fn is_by_key(&self) -> bool {
+        self.rated.as_ref().is_none_or(|rated| rated.ranking.options.is_by_key())
+    }
+
+    pub fn judged(&self) -> Judged<'_> {
+        let Some(Rated { ranking, known, ranked, packed, .. }) = &self.rated else {
+            return Judged::by_formula(self.considered, self.minimum_score);
+        };
+        let rule = ranking.options.duplicates;
+        let known: &dyn KnownTexts = *known;
+        let texts = (!rule.is_off()).then_some(Texts { rule, known });
+        Judged::by_ranking(self.considered, ranked, packed, texts)
+    }
+
+    /// The place of the candidate that replaces another.
+    pub fn replaced_by(&self, place: usize) -> Option<usize> {
+        self.rated.as_ref()?.known.replaced_by(place)
+    }
+
+    /// How a candidate came to its key. What was filtered has none but the documented score.
+    pub fn explain(&self, place: usize) -> Explained {
+        let considered = self.considered;
+        if let Some(rated) = self.rated.as_ref().filter(|_| place < considered.eligible()) {
+            let Rated { ranking, known, lexical, ranked, .. } = rated;
+            let signals = known.signals(lexical.as_deref());
+            let (candidates, options) = (&self.candidates, &ranking.options);
+            return ranked.explain(place, candidates, &signals, options, self.now_us);
+        }
+        let term = |name, weight, given| {
+            let value = finite_or_zero(given);
+            Term { name, weight, value, given }
+        };
+        let score = considered.scores.combined[place];
+        let terms = vec![
+            term("relevance", self.weights.relevance, considered.relevance[place]),
+            term("importance", self.weights.importance, considered.importance[place]),
+            term("freshness", self.weights.freshness, considered.scores.freshness[place]),
+        ];
+        Explained { terms, score, cost: None, key: score }
+    }
+}
