@@ -6,10 +6,12 @@ DATA is a folder or file as docs/evaluation.md describes. For each question of e
 makes a prompt of at most N tokens out of the messages of the conversation. One yardstick for all: the text
 that reaches the model (of others the contents of their messages, joined by line breaks, without roles), in
 tokens of cl100k_base. Others get that counter where they take one, so that none of them exceeds a
-ceiling because it counts otherwise.
+ceiling because it counts otherwise. Those that select by relevance get the cosines of the data, as the
+library does. Recall: messages with the answer that are in the prompt whole, as a share, over the questions
+that have some.
 
-The others are optional: `pip install langchain-core llama-index-core`. One that is absent is named, on
-standard error too.
+The others are optional: `pip install cendor-contextkit astromesh-context langchain-core litellm
+llama-index-core promptbudget`. One that is absent is named, on standard error too.
 
 Exit code: 0; 1 if the library exceeds a ceiling or the data cannot be used; 2 for bad usage; 130 on Ctrl-C.
 """
@@ -17,7 +19,6 @@ Exit code: 0; 1 if the library exceeds a ceiling or the data cannot be used; 2 f
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -26,34 +27,26 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memory_budget_allocator import DataError, MissingExtraError, __version__, count_tokens
+import ceiling_peers as peers
+from memory_budget_allocator import DataError, MissingExtraError, __version__
 from memory_budget_allocator.durable_write import write_text
-from prompt_cache import TOKENIZER, PlainOrder, Session, allocator_for, memories_of
+from prompt_cache import PlainOrder, Session, allocator_for, memories_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ceiling_peers import Maker
     from memory_budget_allocator.evaluation import Conversation, Dataset, JudgedQuestion
 
-    Maker = Callable[[JudgedQuestion], str]
-
 CEILINGS = (256, 1_024, 4_096)
-INSTRUCTION = "Answer from the conversation."
-
-
-def tokens_of(text: str) -> int:
-    """The yardstick."""
-    return count_tokens(text, TOKENIZER)
-
-
-def roles(conversation: Conversation) -> list[tuple[str, str]]:
-    """The messages of a conversation, in its order, each with who wrote it."""
-    texts = conversation.questions[0].candidate_set.texts
-    return [("assistant" if text.startswith("Assistant:") else "user", text) for text in texts]
 
 
 def library(conversation: Conversation, ceiling: int) -> Maker:
     return _ours(PlainOrder(allocator_for("cosine", ceiling), ceiling), conversation)
+
+
+def library_evidence(conversation: Conversation, ceiling: int) -> Maker:
+    return _ours(PlainOrder(allocator_for("cosine", ceiling), ceiling, "evidence"), conversation)
 
 
 def library_session(conversation: Conversation, ceiling: int) -> Maker:
@@ -71,58 +64,6 @@ def _ours(side: PlainOrder | Session, conversation: Conversation) -> Maker:
     return make
 
 
-def langchain(conversation: Conversation, ceiling: int, *, is_exact: bool) -> Maker:
-    """`trim_messages` as its documentation has it: the last messages, the system message included."""
-    messages = importlib.import_module("langchain_core.messages")
-    kinds = {"user": messages.HumanMessage, "assistant": messages.AIMessage}
-    history = [kinds[role](text) for role, text in roles(conversation)]
-
-    def joined(given: Sequence[Any]) -> str:
-        return "\n".join(str(message.content) for message in given)
-
-    def count(given: Sequence[Any]) -> int:
-        return tokens_of(joined(given))
-
-    def make(question: JudgedQuestion) -> str:
-        every = [messages.SystemMessage(INSTRUCTION), *history, messages.HumanMessage(question.question.text)]
-        return joined(
-            messages.trim_messages(
-                every,
-                max_tokens=ceiling,
-                token_counter=count if is_exact else messages.utils.count_tokens_approximately,
-                strategy="last",
-                include_system=True,
-            )
-        )
-
-    return make
-
-
-def llama_index(conversation: Conversation, ceiling: int, *, name: str, with_block: bool = False) -> Maker:
-    """A memory with a token limit: everything is put, then it is asked for the messages of the prompt.
-
-    With a block, it also holds the ten most relevant messages as a `StaticMemoryBlock`, whose priority is
-    left at its default: the block is never shortened.
-    """
-    memories = importlib.import_module("llama_index.core.memory")
-    message = importlib.import_module("llama_index.core.llms").ChatMessage
-    history = [message(role=role, content=text) for role, text in roles(conversation)]
-
-    def make(question: JudgedQuestion) -> str:
-        options: dict[str, Any] = {}
-        if with_block:
-            texts = question.candidate_set.texts
-            relevant = "\n".join(texts[position] for position in question.most_relevant_first[:10])
-            options["memory_blocks"] = [memories.StaticMemoryBlock(name="relevant", static_content=relevant)]
-        memory = getattr(memories, name).from_defaults(
-            token_limit=ceiling, tokenizer_fn=lambda text: [0] * tokens_of(text), **options
-        )
-        memory.put_messages([*history, message(role="user", content=question.question.text)])
-        return "\n".join(str(each.content) for each in memory.get())
-
-    return make
-
-
 @dataclass(frozen=True)
 class Side:
     """Somebody who makes prompts."""
@@ -136,18 +77,26 @@ class Side:
 
 SIDES = (
     Side("library: allocate", None, library),
+    Side("library: evidence", None, library_evidence),
     Side("library: session", None, library_session),
-    Side("trim_messages, yardstick", "langchain-core", partial(langchain, is_exact=True)),
-    Side("trim_messages, approximate", "langchain-core", partial(langchain, is_exact=False)),
+    Side("trim_messages, yardstick", "langchain-core", partial(peers.langchain, is_exact=True)),
+    Side("trim_messages, approximate", "langchain-core", partial(peers.langchain, is_exact=False)),
+    Side("trim_messages", "litellm", peers.litellm),
+    Side("Context", "cendor-contextkit", peers.contextkit),
+    Side("ContextEngine", "astromesh-context", peers.astromesh),
+    Side("pack", "promptbudget", peers.promptbudget),
     Side(
-        "ChatMemoryBuffer", "llama-index-core", lambda *on: llama_index(*on, name="ChatMemoryBuffer"), False
+        "ChatMemoryBuffer",
+        "llama-index-core",
+        partial(peers.llama_index, name="ChatMemoryBuffer"),
+        is_per_question=False,
     ),
-    Side("Memory", "llama-index-core", partial(llama_index, name="Memory"), False),
+    Side("Memory", "llama-index-core", partial(peers.llama_index, name="Memory"), is_per_question=False),
     Side(
         "Memory, relevant block",
         "llama-index-core",
-        partial(llama_index, name="Memory", with_block=True),
-        False,
+        partial(peers.llama_index, name="Memory", with_block=True),
+        is_per_question=False,
     ),
 )
 
@@ -163,26 +112,34 @@ class Figures:
     over: int = 0
     largest: int = 0
     tokens: int = 0
+    judged: int = 0
+    recalled: float = 0.0
 
-    def add(self, text: str) -> None:
-        tokens = tokens_of(text)
+    def add(self, question: JudgedQuestion, text: str) -> None:
+        tokens = peers.tokens_of(text)
         self.prompts += 1
         self.over += tokens > self.ceiling
         self.largest = max(self.largest, tokens)
         self.tokens += tokens
+        if question.gold:
+            texts = question.candidate_set.texts
+            self.judged += 1
+            self.recalled += sum(texts[place] in text for place in question.gold) / len(question.gold)
 
     @property
     def row(self) -> str:
         excess = max(0, self.largest - self.ceiling) / self.ceiling
+        recall = f"{self.recalled / self.judged:.1%}" if self.judged else "-"
         return (
             f"{self.side:<27} {self.version:<9} {self.ceiling:>7,} {self.prompts:>7} {self.over:>5}"
             f" {self.largest:>8,} {excess:>8.1%} {self.tokens / self.prompts / self.ceiling:>7.1%}"
+            f" {recall:>7}"
         )
 
 
 HEADER = (
     f"{'side':<27} {'version':<9} {'ceiling':>7} {'prompts':>7} {'over':>5} {'largest':>8} {'excess':>8}"
-    f" {'used':>7}"
+    f" {'used':>7} {'recall':>7}"
 )
 
 
@@ -193,7 +150,7 @@ def measure(dataset: Dataset, side: Side, version: str, ceiling: int) -> Figures
         make = side.prepare(conversation, ceiling)
         questions = conversation.questions if side.is_per_question else conversation.questions[:1]
         for question in questions:
-            figures.add(make(question))
+            figures.add(question, make(question))
     return figures
 
 

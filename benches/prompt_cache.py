@@ -72,11 +72,12 @@ class Side(Protocol):
 
 
 class PlainOrder:
-    """Every question by itself, best score first."""
+    """Every question by itself, best score first, or in the order of a ranking."""
 
-    def __init__(self, allocator: MemoryBudgetAllocator, ceiling: int) -> None:
+    def __init__(self, allocator: MemoryBudgetAllocator, ceiling: int, ranking: str | None = None) -> None:
         self._allocator = allocator
         self._ceiling = ceiling
+        self._ranking = ranking
         self._before = ""
 
     def ask(self, question: JudgedQuestion, memories: list[MemoryItem]) -> Asked:
@@ -86,6 +87,7 @@ class PlainOrder:
             current_time=question.question.now,
             max_prompt_tokens=self._ceiling,
             tokenizer=TOKENIZER,
+            ranking=self._ranking,
         )
         text = allocation.render()
         same = takewhile(lambda pair: pair[0] == pair[1], zip(self._before, text, strict=False))

@@ -62,9 +62,12 @@ def test_ceilings_hold_and_absent_peers_are_named(
     assert ceiling.main([data, "--ceilings", "100,400", "--json", str(out)]) == 0
     rows = json.loads(out.read_text())
     ours = [row for row in rows if row["side"].startswith("library")]
-    assert [(row["prompts"], row["over"]) for row in ours] == [(2, 0)] * 4
+    assert [(row["prompts"], row["over"]) for row in ours] == [(2, 0)] * 6
     assert all(0 < row["largest"] <= row["ceiling"] for row in ours)
-    assert len([row for row in rows if "missing" in row]) == len(rows) - 4 > 0
+    assert len([row for row in rows if "missing" in row]) == len(rows) - 6 > 0
+    # One question has evidence, two messages: 100 tokens have room for one of them.
+    recalled = {(row["ceiling"], row["judged"], row["recalled"]) for row in ours}
+    assert recalled == {(100, 1, 0.5), (400, 1, 1.0)}
     assert "MISSING: Memory: pip install llama-index-core" in capsys.readouterr().err
 
 
