@@ -13,14 +13,10 @@ import jsonschema
 import pytest
 import yaml
 
+from configuration_tables import documentation_table
 from memory_budget_allocator import ComplexityRules, QueryComplexity, Ranking, WorkspaceConfig, _core
-from memory_budget_allocator.configuration_schema import (
-    COMPLEXITY_KEYS,
-    RANKING_KEYS,
-    WORKSPACE_KEYS,
-    documentation_table,
-    json_schema,
-)
+from memory_budget_allocator.configuration_keys import COMPLEXITY_KEYS, RANKING_KEYS, WORKSPACE_KEYS
+from memory_budget_allocator.configuration_schema import json_schema
 from memory_budget_allocator.errors import ConfigurationError
 from memory_budget_allocator.loader.documents import Document
 from memory_budget_allocator.loader.sections import read_configuration

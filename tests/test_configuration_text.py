@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory_budget_allocator import ConfigurationError, MemoryBudgetAllocator, WorkspaceConfig
-from memory_budget_allocator.configuration_schema import COMPLEXITY_KEYS, WORKSPACE_LAYOUT, ConfigurationKey
+from memory_budget_allocator.configuration_key import ConfigurationKey
+from memory_budget_allocator.configuration_keys import COMPLEXITY_KEYS, WORKSPACE_LAYOUT
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
 pytestmark = pytest.mark.thread_unsafe(reason="sets the level of a logger")

@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from copy import copy
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from memory_budget_allocator import _core
-from memory_budget_allocator.arguments import (
-    check_config,
-    check_history_limit,
-    require_text,
-    window_us,
-)
+from memory_budget_allocator.arguments import check_config, check_history_limit, require_text
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.errors import ArgumentValueError
+from memory_budget_allocator.history import allocation_statistics, write_history
 from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.log_lines import log_allocation, warn_of_non_finite
 from memory_budget_allocator.tier_changes import apply_tier_changes
 from memory_budget_allocator.wording import one_line, shown
 
@@ -250,7 +246,7 @@ class MemoryBudgetAllocator:
             ItemTypeError, ItemValueError: the memory cannot be scored; it is unchanged.
             ConfigurationError: the configuration cannot be used.
         """
-        return _core.calculate_score(item, config, _core.epoch_microseconds(current_time), _report_non_finite)
+        return _core.calculate_score(item, config, _core.epoch_microseconds(current_time), warn_of_non_finite)
 
     # Allocation
 
@@ -335,9 +331,9 @@ class MemoryBudgetAllocator:
             epoch,
         )
         if allocation.non_finite is not None:
-            _report_non_finite(*allocation.non_finite)
+            warn_of_non_finite(*allocation.non_finite)
         if self.log_allocations and logger.isEnabledFor(logging.INFO) and not allocation.dry_run:
-            _log(allocation)
+            log_allocation(allocation)
         return allocation
 
     def what_if(
@@ -500,28 +496,7 @@ class MemoryBudgetAllocator:
 
         ``complete`` is False when the window reaches past what the history still holds.
         """
-        if workspace_id is not None:
-            require_text("workspace_id", workspace_id)
-        end_us = _core.epoch_microseconds(current_time)
-        since_us = None
-        if time_window_hours:
-            since_us = end_us - window_us(time_window_hours)
-        elif time_window_hours is not None:
-            window_us(time_window_hours)
-        sums, complete = self._journal.statistics(workspace_id, since_us)
-        statistics: AllocationStatistics = {
-            "total_allocations": sums["total_allocations"],
-            "workspace_id": "all" if workspace_id is None else workspace_id,
-            "time_window_hours": time_window_hours,
-            "averages": sums["averages"],
-            "complexity_distribution": sums["complexity_distribution"],
-            "tier_statistics": sums["tier_statistics"],
-            "timestamp": _core.isoformat(end_us),
-            "complete": complete,
-        }
-        if not sums["total_allocations"]:
-            statistics["message"] = "no allocations recorded"
-        return statistics
+        return allocation_statistics(self._journal, workspace_id, time_window_hours, current_time)
 
     @property
     def allocation_history(self) -> list[AllocationLogEntry]:
@@ -542,47 +517,4 @@ class MemoryBudgetAllocator:
             ArgumentTypeError, ArgumentValueError: ``filepath`` is no path.
             OSError: the file cannot be written; an old one is untouched.
         """
-        import json
-
-        from memory_budget_allocator.durable_write import write_text
-
-        entries = self._journal.entries()
-        encoded = (json.dumps(entry, allow_nan=False) for entry in entries)
-        separated = (line if first else ",\n" + line for first, line in _with_first(encoded))
-        write_text(filepath, chain(["[\n"], separated, ["\n]\n"]))
-
-
-def _with_first(lines: Iterable[str]) -> Iterable[tuple[bool, str]]:
-    return ((position == 0, line) for position, line in enumerate(lines))
-
-
-def _report_non_finite(count: int, memory_id: str, field: str) -> None:
-    logger.warning(
-        "%d NaN or infinite score component%s counted as 0, the first in memory %s: %s",
-        count,
-        "" if count == 1 else "s",
-        one_line(memory_id),
-        field,
-    )
-
-
-def _log(allocation: Allocation) -> None:
-    logger.info(
-        "Memory Budget Allocation - Workspace: %s, Complexity: %s, Tokens: %d, Memories: %d, Time: %.2fms",
-        one_line(allocation.workspace_id),
-        allocation.complexity.value,
-        allocation.total_tokens,
-        len(allocation),
-        allocation.processing_time_ms,
-    )
-    if logger.isEnabledFor(logging.DEBUG):
-        for name, tier in allocation.tiers.items():
-            logger.debug(
-                "Tier %s: %d/%d tokens (%.2f%% utilized), %d/%d memories",
-                name.value,
-                tier.used,
-                tier.budget,
-                tier.utilization,
-                len(tier),
-                tier.available,
-            )
+        write_history(self._journal, filepath)

@@ -139,7 +139,7 @@ class ComplexityRules:
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of the section `complexity`: lists and built-in numbers, ready for JSON or YAML."""
-        from memory_budget_allocator.configuration_schema import COMPLEXITY_KEYS
+        from memory_budget_allocator.configuration_keys import COMPLEXITY_KEYS
 
         return {row.key: row.plain(getattr(self, row.field)) for row in COMPLEXITY_KEYS}
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from memory_budget_allocator.configuration_schema import LARGEST_COUNT
+from memory_budget_allocator.configuration_keys import LARGEST_COUNT
 from memory_budget_allocator.errors import DataError
 from memory_budget_allocator.json_input import described
 from memory_budget_allocator.levels import MemoryTier

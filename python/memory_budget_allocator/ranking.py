@@ -110,7 +110,7 @@ class Ranking:
 
     def to_dict(self) -> dict[str, object]:
         """The parts that were given, of built-in types, ready for JSON or YAML."""
-        from memory_budget_allocator.configuration_schema import RANKING_KEYS
+        from memory_budget_allocator.configuration_keys import RANKING_KEYS
 
         given = {row.key: (row, getattr(self, row.field)) for row in RANKING_KEYS}
         return {key: row.plain(value) for key, (row, value) in given.items() if value is not None}

@@ -153,7 +153,8 @@ class WorkspaceConfig:
         ... # doctest: +ELLIPSIS
         WorkspaceConfig(workspace_id='chat', max_total_tokens=8192, ...)
         """
-        from memory_budget_allocator.configuration_schema import WORKSPACE_LAYOUT, ConfigurationKey
+        from memory_budget_allocator.configuration_key import ConfigurationKey
+        from memory_budget_allocator.configuration_keys import WORKSPACE_LAYOUT
 
         top = _mapping(data, "a workspace", "workspace")
         where = f"workspace {shown(top['workspace_id'])}" if "workspace_id" in top else "workspace"
@@ -199,7 +200,8 @@ class WorkspaceConfig:
         Raises:
             ConfigurationError: a field was assigned something that cannot be.
         """
-        from memory_budget_allocator.configuration_schema import WORKSPACE_LAYOUT, ConfigurationKey
+        from memory_budget_allocator.configuration_key import ConfigurationKey
+        from memory_budget_allocator.configuration_keys import WORKSPACE_LAYOUT
 
         _core.check_workspace(self)
         optional = {member.name: member.default for member in fields(self) if member.kw_only}
@@ -301,7 +303,7 @@ def _mapping(value: object, name: str, where: str) -> Mapping[str, object]:
 
 
 def _unknown(where: str, path: str, key: str, known: Mapping[str, object]) -> ConfigurationError:
-    from memory_budget_allocator.configuration_schema import place_in_workspace
+    from memory_budget_allocator.configuration_keys import place_in_workspace
 
     place = place_in_workspace(key)
     hint = nearest_known(key, known) if place is None else f"did you mean {place!r}?"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from memory_budget_allocator._core import __version__
 from memory_budget_allocator.command_line import help_texts
 from memory_budget_allocator.command_line.streams import PROGRAM
-from memory_budget_allocator.configuration_schema import LARGEST_COUNT
+from memory_budget_allocator.configuration_keys import LARGEST_COUNT
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:

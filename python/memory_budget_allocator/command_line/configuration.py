@@ -11,7 +11,7 @@ from memory_budget_allocator.command_line.problems import DataError
 from memory_budget_allocator.command_line.streams import write_json, write_lines
 from memory_budget_allocator.command_line.tables import Column, facts, number, table, terminal_width
 from memory_budget_allocator.command_line.text_width import displayable
-from memory_budget_allocator.configuration_schema import OTHER_SECTIONS
+from memory_budget_allocator.configuration_keys import OTHER_SECTIONS
 from memory_budget_allocator.errors import ConfigurationError
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.loader import MemoryBudgetConfigLoader, read_packaged_configuration

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from memory_budget_allocator.configuration_schema import LARGEST_COUNT
+from memory_budget_allocator.configuration_keys import LARGEST_COUNT
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError, DataError
 from memory_budget_allocator.evaluation.bootstrap import Averages, averages
 from memory_budget_allocator.evaluation.dataset import Conversation, Dataset

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from yaml.nodes import MappingNode, ScalarNode
 
 from memory_budget_allocator.complexity_rules import ComplexityRules
-from memory_budget_allocator.configuration_schema import (
+from memory_budget_allocator.configuration_key import ConfigurationKey
+from memory_budget_allocator.configuration_keys import (
     COMPLEXITY_KEYS,
     OTHER_SECTIONS,
     RANKING_KEYS,
     WORKSPACE_LAYOUT,
-    ConfigurationKey,
     place_in_workspace,
 )
 from memory_budget_allocator.errors import (
@@ -32,7 +32,7 @@ from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from yaml.nodes import Node
 
@@ -196,19 +196,13 @@ def _read_complexity(document: Document, section: Entry | None) -> ComplexityRul
     if section is None:
         return None
     path = ("complexity",)
-    rows = {row.key: row for row in COMPLEXITY_KEYS}
-    entries = document.mapping(section.value, path)
-    if isinstance(section.value, ScalarNode) and not entries:
+    data = _read_rows(document, section.value, path, COMPLEXITY_KEYS)
+    if isinstance(section.value, ScalarNode) and not data:
         return None
-    data: dict[str, object] = {}
-    for key, entry in entries.items():
-        if key not in rows:
-            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, rows)}")
-        data[key] = _read_value(document, entry.value, (*path, key), rows[key])
     try:
         return ComplexityRules.from_dict(data)
     except ConfigurationError as error:
-        entry = entries.get(error.field or "", section)
+        entry = document.mapping(section.value, path).get(error.field or "", section)
         raise type(error)(
             f"{document.where(entry.value)}: {error}", field=error.field, value=error.value
         ) from error
@@ -248,8 +242,13 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
             return _read_scalar(document, node, path, row)
 
 
+def _scalar(document: Document, node: Node, path: KeyPath, accepted: str) -> object:
+    """The value of a scalar; None for a list or a mapping."""
+    return document.scalar(node, path, f"must be {accepted}") if isinstance(node, ScalarNode) else None
+
+
 def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> str:
-    value = document.scalar(node, path, f"must be {accepted}") if isinstance(node, ScalarNode) else None
+    value = _scalar(document, node, path, accepted)
     if not isinstance(value, str):
         quotes = "" if value is None else ": put it in quotes"
         document.fail(
@@ -262,17 +261,15 @@ def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> 
 
 
 def _read_headings(document: Document, node: Node, path: KeyPath) -> dict[str, str]:
-    tiers = {tier.value: tier for tier in MemoryTier}
-    headings: dict[str, str] = {}
-    for key, entry in document.mapping(node, path).items():
-        if key not in tiers:
-            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, tiers)}")
-        headings[key] = _read_text(document, entry.value, (*path, key), "text")
-    return headings
+    tiers = [tier.value for tier in MemoryTier]
+    return {
+        key: _read_text(document, entry.value, (*path, key), "text")
+        for key, entry in _known_members(document, node, path, tiers)
+    }
 
 
 def _read_number(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> float | None:
-    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    value = _scalar(document, node, path, row.accepted)
     if row.optional and value is None and isinstance(node, ScalarNode):
         return None
     whole = row.kind in ("integer", "integers")
@@ -294,7 +291,7 @@ def _read_number(document: Document, node: Node, path: KeyPath, row: Configurati
 
 def _read_scalar(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> object:
     """A value whose type decides what it means: a flag, a choice, tokens or a share, tokens or a text."""
-    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+    value = _scalar(document, node, path, row.accepted)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     of_type = {
         "flag": isinstance(value, bool),
@@ -336,8 +333,8 @@ def _read_ranking(
 ) -> str | dict[str, object]:
     """The name of a ranking, or its parts: written here or in a file that is named here."""
     if isinstance(node, MappingNode):
-        return _read_parts(document, node, path)
-    value = document.scalar(node, path, f"must be {row.accepted}") if isinstance(node, ScalarNode) else None
+        return _read_rows(document, node, path, RANKING_KEYS)
+    value = _scalar(document, node, path, row.accepted)
     problem = f"must be {row.accepted}, got {document.written(node)}"
     if not isinstance(value, str):
         document.fail(node, path, problem, kind=ConfigurationTypeError)
@@ -359,17 +356,28 @@ def read_ranking_file(path: str | os.PathLike[str]) -> dict[str, object]:
         ConfigurationError: naming file, line, column, key and value of the first thing that is wrong.
     """
     document = read_file(path)
-    return {} if document.root is None else _read_parts(document, document.root, ())
+    return {} if document.root is None else _read_rows(document, document.root, (), RANKING_KEYS)
 
 
-def _read_parts(document: Document, node: Node, path: KeyPath) -> dict[str, object]:
-    rows = {row.key: row for row in RANKING_KEYS}
-    parts: dict[str, object] = {}
+def _read_rows(
+    document: Document, node: Node, path: KeyPath, keys: Iterable[ConfigurationKey]
+) -> dict[str, object]:
+    """What a mapping of such keys holds, each value checked by its row."""
+    rows = {row.key: row for row in keys}
+    return {
+        key: _read_value(document, entry.value, (*path, key), rows[key])
+        for key, entry in _known_members(document, node, path, rows)
+    }
+
+
+def _known_members(
+    document: Document, node: Node, path: KeyPath, known: Collection[str]
+) -> Iterator[tuple[str, Entry]]:
+    """The members of a mapping one by one, up to the first whose key is not known: that is an error."""
     for key, entry in document.mapping(node, path).items():
-        if key not in rows:
-            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, rows)}")
-        parts[key] = _read_value(document, entry.value, (*path, key), rows[key])
-    return parts
+        if key not in known:
+            document.fail(entry.key_node, (*path, key), f"is an unknown key; {nearest_known(key, known)}")
+        yield key, entry
 
 
 def _refuse_unknown(document: Document, entry: Entry, path: KeyPath, known: Mapping[str, object]) -> None:

@@ -5,6 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use memory_budget_core::decay::NO_TIME;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -76,6 +77,22 @@ pub fn microseconds(value: &Bound<'_, PyAny>) -> Result<i64, Refusal> {
         accepted: "a datetime with a usable UTC offset",
         cause: Some(error),
     })
+}
+
+/// As [`microseconds`], with the datetime itself; `NO_TIME` for None.
+pub fn optional<'py>(
+    value: &Bound<'py, PyAny>,
+) -> Result<(Option<Bound<'py, PyAny>>, i64), Refusal> {
+    if value.is_none() {
+        return Ok((None, NO_TIME));
+    }
+    match microseconds(value) {
+        Ok(microseconds) => Ok((Some(value.clone()), microseconds)),
+        Err(refusal) if refusal.fault == Fault::Type => {
+            Err(Refusal { accepted: "a datetime or None", ..refusal })
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// The UTC datetime of a time within the years 1 to 9999.

@@ -1,9 +1,7 @@
-//! The door for lists of memories: objects are read into columns once, and the effects of a plan
-//! are written back in one step.
+//! The door for lists of memories: objects are read into columns once.
 //!
-//! `MemoryItem`s are read through their atomics. Objects of other classes come through a slower
-//! door, attribute by attribute; so do subclasses of `MemoryItem` that define one of the documented
-//! names themselves, because their own attributes are what counts.
+//! `MemoryItem`s are read through their atomics, which is quick; what [`Classes`] does not know as ours
+//! comes through the slower protocol of [`crate::foreign`].
 
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::decay::NO_TIME;
@@ -12,44 +10,21 @@ use memory_budget_core::receipt::Considered;
 use memory_budget_core::score::Scores;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::token_cell::{Counter, TokenWord};
-use memory_budget_core::tokens::MAX_COUNT;
-use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
-use pyo3::{Borrowed, IntoPyObjectExt, intern};
 
+use crate::classes::Classes;
 use crate::counting::Counting;
 use crate::datetime;
-use crate::errors::{
-    ArgumentTypeError, Fault, Owner, Refusal, caused_by, item_error, shown_with_type,
-};
+use crate::errors::{ArgumentTypeError, Owner, caused_by, shown_with_type};
 use crate::fields;
+use crate::foreign::{Foreign, ForeignReader};
 use crate::gateway;
-use crate::item::{Field, Links, MemoryItem};
+use crate::item::{Field, MemoryItem};
 use crate::vocabulary;
 
 /// Rows between two looks for Ctrl-C while reading.
 const INTERRUPT_EVERY: usize = 1 << 16;
-
-/// A memory of another class, with the attributes that were read from it.
-pub struct Foreign<'py> {
-    pub object: Bound<'py, PyAny>,
-    pub memory_id: Bound<'py, PyString>,
-    pub text: Bound<'py, PyString>,
-    pub timestamp: Option<Bound<'py, PyAny>>,
-    pub tokens_estimated: bool,
-    /// Read where a ranking asks for them.
-    pub links: Option<Links>,
-}
-
-impl Foreign<'_> {
-    /// How often it was selected before.
-    pub fn accesses(&self) -> PyResult<u64> {
-        let owner = Owner::Id(self.memory_id.as_borrowed());
-        accesses(&self.object, &owner)
-    }
-}
 
 /// A count made in this call, still to be written to its own item.
 #[derive(Clone, Copy)]
@@ -131,11 +106,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         };
         let texts: Vec<_> = self.uncounted.iter().map(text).collect();
         let counts = counting.count(py, &texts).map_err(|failed| {
-            let row = self.uncounted[failed.position];
-            let id = match self.sources[row as usize] {
-                Source::Own(item) => item.id(py),
-                Source::Foreign(place) => self.foreign[place].memory_id.clone(),
-            };
+            let id = self.memory_id(py, self.uncounted[failed.position] as usize);
             failed.for_item(py, &Owner::Id(id.as_borrowed()))
         })?;
         for (row, count) in self.uncounted.drain(..).zip(counts) {
@@ -153,6 +124,13 @@ impl<'a, 'py> Snapshot<'a, 'py> {
             &self.tokens,
         )
         .map(|columns| columns.with_pinned(&self.pinned))
+    }
+
+    pub fn memory_id(&self, py: Python<'py>, row: usize) -> Bound<'py, PyString> {
+        match self.sources[row] {
+            Source::Own(item) => item.id(py),
+            Source::Foreign(place) => self.foreign[place].memory_id.clone(),
+        }
     }
 
     pub fn tokens(&self, row: u32) -> u64 {
@@ -236,7 +214,7 @@ impl<'a, 'py> Snapshot<'a, 'py> {
         let reader = ForeignReader::new(object, position)?;
         let text = reader.field(Field::Text, |value| fields::text(value).cloned())?;
         let tier = reader.field(Field::Tier, vocabulary::tier)?;
-        let (timestamp, timestamp_us) = reader.field(Field::Timestamp, optional_time)?;
+        let (timestamp, timestamp_us) = reader.field(Field::Timestamp, datetime::optional)?;
         let relevance = reader.field(Field::RelevanceScore, fields::number)?;
         let importance = reader.field(Field::ImportanceScore, fields::number)?;
         let given = reader.field(Field::TokenCount, fields::count)?;
@@ -299,294 +277,4 @@ fn not_memories(argument: &str, value: &Bound<'_, PyAny>) -> PyErr {
         "{argument} must be an iterable of memories, got {}",
         shown_with_type(value)
     ))
-}
-
-fn optional_time<'py>(
-    value: &Bound<'py, PyAny>,
-) -> Result<(Option<Bound<'py, PyAny>>, i64), Refusal> {
-    if value.is_none() {
-        return Ok((None, NO_TIME));
-    }
-    match datetime::microseconds(value) {
-        Ok(microseconds) => Ok((Some(value.clone()), microseconds)),
-        Err(refusal) if refusal.fault == Fault::Type => {
-            Err(Refusal { accepted: "a datetime or None", ..refusal })
-        }
-        Err(refusal) => Err(refusal),
-    }
-}
-
-/// Reads the attributes of a foreign memory, naming it in every error.
-pub struct ForeignReader<'a, 'py> {
-    object: &'a Bound<'py, PyAny>,
-    pub memory_id: Bound<'py, PyString>,
-}
-
-impl<'a, 'py> ForeignReader<'a, 'py> {
-    pub fn new(object: &'a Bound<'py, PyAny>, position: usize) -> PyResult<Self> {
-        let owner = Owner::Position(position);
-        let id = attribute(object, Field::MemoryId, &owner)?;
-        let memory_id = fields::text(&id)
-            .map_err(|refusal| refusal.for_item(object.py(), &owner, "memory_id", &id))?
-            .clone();
-        Ok(Self { object, memory_id })
-    }
-
-    pub fn field<T>(
-        &self,
-        field: Field,
-        convert: impl FnOnce(&Bound<'py, PyAny>) -> Result<T, Refusal>,
-    ) -> PyResult<T> {
-        let owner = Owner::Id(self.memory_id.as_borrowed());
-        let value = attribute(self.object, field, &owner)?;
-        convert(&value)
-            .map_err(|refusal| refusal.for_item(self.object.py(), &owner, field.name(), &value))
-    }
-
-    /// Whether it is pinned and whether it is evergreen; an object without the attribute is not.
-    pub fn flags(&self) -> PyResult<[bool; 2]> {
-        Ok([self.flag(Field::Pinned)?, self.flag(Field::Evergreen)?])
-    }
-
-    pub fn flag(&self, field: Field) -> PyResult<bool> {
-        Ok(self.optional(field, fields::flag)?.unwrap_or(false))
-    }
-
-    /// What ties it to others; an object without the attributes stands alone.
-    pub fn links(&self) -> PyResult<Option<Links>> {
-        let links = Links {
-            session_id: self
-                .optional(Field::SessionId, fields::optional_text)?
-                .flatten()
-                .map(Bound::unbind),
-            position: self.optional(Field::Position, fields::optional_count)?.flatten(),
-            supersedes: self
-                .optional(Field::Supersedes, fields::optional_text)?
-                .flatten()
-                .map(Bound::unbind),
-        };
-        Ok((!links.is_empty()).then_some(links))
-    }
-
-    /// A field that an object need not have.
-    fn optional<T>(
-        &self,
-        field: Field,
-        convert: impl FnOnce(&Bound<'py, PyAny>) -> Result<T, Refusal>,
-    ) -> PyResult<Option<T>> {
-        let owner = Owner::Id(self.memory_id.as_borrowed());
-        let name = PyString::intern(self.object.py(), field.name());
-        let value = gateway::through_python(
-            |(object, name): (&Bound<'py, PyAny>, &Bound<'py, PyString>)| object.getattr_opt(name),
-            (self.object, &name),
-        );
-        let Some(value) = value.map_err(|error| unreadable(self.object, field, &owner, error))?
-        else {
-            return Ok(None);
-        };
-        convert(&value)
-            .map(Some)
-            .map_err(|refusal| refusal.for_item(self.object.py(), &owner, field.name(), &value))
-    }
-
-    /// A time in microseconds, `NO_TIME` for None.
-    pub fn time(&self, field: Field) -> PyResult<i64> {
-        self.field(field, |value| optional_time(value).map(|(_, microseconds)| microseconds))
-    }
-}
-
-fn attribute<'py>(
-    object: &Bound<'py, PyAny>,
-    field: Field,
-    owner: &Owner<'_, 'py>,
-) -> PyResult<Bound<'py, PyAny>> {
-    read(object, &PyString::intern(object.py(), field.name()))
-        .map_err(|error| unreadable(object, field, owner, error))
-}
-
-fn unreadable(
-    object: &Bound<'_, PyAny>,
-    field: Field,
-    owner: &Owner<'_, '_>,
-    error: PyErr,
-) -> PyErr {
-    let (py, name) = (object.py(), field.name());
-    if error.is_instance_of::<PyAttributeError>(py) {
-        let message = format!(
-            "{owner}: {} has no attribute {name}; a memory needs the attributes of MemoryLike",
-            shown_with_type(object)
-        );
-        caused_by(py, item_error(Fault::Type, message), Some(error))
-    } else {
-        let message = format!("{owner}: reading {name} failed: {error}");
-        caused_by(py, item_error(Fault::Value, message), Some(error))
-    }
-}
-
-/// Reads an attribute of a foreign object.
-fn read<'py>(
-    object: &Bound<'py, PyAny>,
-    name: &Bound<'py, PyString>,
-) -> PyResult<Bound<'py, PyAny>> {
-    gateway::through_python(
-        |(object, name): (&Bound<'py, PyAny>, &_)| object.getattr(name),
-        (object, name),
-    )
-}
-
-/// Writes an attribute of a foreign object.
-fn write<'py>(
-    object: &Bound<'py, PyAny>,
-    name: &Bound<'py, PyString>,
-    value: &Bound<'py, PyAny>,
-) -> PyResult<()> {
-    gateway::through_python(
-        |(object, name, value): (&Bound<'py, PyAny>, &_, &Bound<'py, PyAny>)| {
-            object.setattr(name, value)
-        },
-        (object, name, value),
-    )
-}
-
-/// Decides, once per class, whether its objects are read through the fast door.
-#[derive(Default)]
-pub struct Classes {
-    last: Option<(usize, bool)>,
-}
-
-impl Classes {
-    /// The item, if it is one whose fields are all our own.
-    #[inline]
-    pub fn own<'a>(&mut self, memory: Borrowed<'a, '_, PyAny>) -> PyResult<Option<&'a MemoryItem>> {
-        // Nearly always; one comparison where the general question is a call.
-        match memory.cast_exact::<MemoryItem>() {
-            Ok(item) => Ok(Some(item.get())),
-            Err(_) => self.of_subclass(memory),
-        }
-    }
-
-    #[cold]
-    fn of_subclass<'a>(
-        &mut self,
-        memory: Borrowed<'a, '_, PyAny>,
-    ) -> PyResult<Option<&'a MemoryItem>> {
-        let Ok(item) = memory.cast::<MemoryItem>() else { return Ok(None) };
-        let class = memory.get_type();
-        let address = class.as_ptr() as usize;
-        let is_own = match self.last {
-            Some((last, is_own)) if last == address => is_own,
-            _ => {
-                let is_own = keeps_our_fields(&class)?;
-                self.last = Some((address, is_own));
-                is_own
-            }
-        };
-        Ok(is_own.then(|| item.get()))
-    }
-}
-
-fn accesses<'py>(foreign: &Bound<'py, PyAny>, owner: &Owner<'_, 'py>) -> PyResult<u64> {
-    let value = attribute(foreign, Field::AccessCount, owner)?;
-    fields::count(&value)
-        .map_err(|refusal| refusal.for_item(foreign.py(), owner, Field::AccessCount.name(), &value))
-}
-
-/// Whether a subclass leaves all documented names, and attribute access itself, to `MemoryItem`.
-fn keeps_our_fields(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    static DECISIONS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = class.py();
-    let base = py.get_type::<MemoryItem>();
-    if class.is(&base) {
-        return Ok(true);
-    }
-    let decisions = DECISIONS.get_or_try_init(py, || {
-        let known = py.import("weakref")?.getattr("WeakKeyDictionary")?.call0()?;
-        PyResult::Ok(known.unbind())
-    })?;
-    let decisions = decisions.bind(py);
-    // A metaclass may make its classes unhashable; then the decision is made again each time.
-    let known = decisions.call_method1(intern!(py, "get"), (class,));
-    let remember = known.is_ok();
-    if let Ok(known) = known.and_then(|known| known.extract::<bool>()) {
-        return Ok(known);
-    }
-    let names = Field::ALL.map(Field::name);
-    let access = ["__getattribute__", "__getattr__", "__setattr__"];
-    let mut keeps = true;
-    for ancestor in class.mro() {
-        if ancestor.is(&base) {
-            break;
-        }
-        let own = ancestor.getattr(intern!(py, "__dict__"))?;
-        for name in names.iter().chain(&access) {
-            keeps &= !own.contains(name)?;
-        }
-    }
-    if remember {
-        decisions.set_item(class, keeps)?;
-    }
-    Ok(keeps)
-}
-
-/// One attribute of a foreign object as it was before it was written.
-struct ForeignUndo<'a, 'py> {
-    object: &'a Bound<'py, PyAny>,
-    field: Field,
-    value: Bound<'py, PyAny>,
-}
-
-/// Writes attributes of foreign objects and can take everything back.
-#[derive(Default)]
-pub struct ForeignWriter<'a, 'py> {
-    written: Vec<ForeignUndo<'a, 'py>>,
-}
-
-impl<'a, 'py> ForeignWriter<'a, 'py> {
-    pub fn set(
-        &mut self,
-        foreign: &'a Bound<'py, PyAny>,
-        memory_id: &Bound<'py, PyString>,
-        field: Field,
-        value: impl IntoPyObject<'py>,
-    ) -> PyResult<()> {
-        let py = foreign.py();
-        let name = PyString::intern(py, field.name());
-        let exchange = || {
-            let value = value.into_bound_py_any(py)?;
-            let earlier = read(foreign, &name)?;
-            // Noted first: a setter may assign and then raise.
-            self.written.push(ForeignUndo { object: foreign, field, value: earlier });
-            write(foreign, &name, &value)
-        };
-        exchange().map_err(|error: PyErr| {
-            let fault = if error.is_instance_of::<PyAttributeError>(py) {
-                Fault::Type
-            } else {
-                Fault::Value
-            };
-            let owner = Owner::Id(memory_id.as_borrowed());
-            let message = format!("{owner}: writing {} failed: {error}", field.name());
-            caused_by(py, item_error(fault, message), Some(error))
-        })
-    }
-
-    /// Counts one more access and returns the new count.
-    pub fn count_access(
-        &mut self,
-        foreign: &'a Bound<'py, PyAny>,
-        memory_id: &Bound<'py, PyString>,
-    ) -> PyResult<u64> {
-        let owner = Owner::Id(memory_id.as_borrowed());
-        let count = (accesses(foreign, &owner)? + 1).min(MAX_COUNT);
-        self.set(foreign, memory_id, Field::AccessCount, count)?;
-        Ok(count)
-    }
-
-    /// Gives every written attribute its earlier value back, in reverse order. An attribute that
-    /// refuses even that keeps its new value: there is nobody left to tell.
-    pub fn undo(self) {
-        for step in self.written.into_iter().rev() {
-            let _ = step.object.setattr(step.field.name(), step.value);
-        }
-    }
 }

@@ -16,9 +16,10 @@ use pyo3::types::PyString;
 use crate::allocation::Holder;
 use crate::call::{Call, Outcome};
 use crate::datetime;
-use crate::door::{self, ForeignWriter, Snapshot, Source};
+use crate::door::{self, Snapshot, Source};
 use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::fields;
+use crate::foreign::ForeignWriter;
 use crate::gateway;
 use crate::item::{Field, MemoryItem, Shown, preview_of};
 use crate::ranking::{Known, needs_links, needs_texts, terms_of};
@@ -89,10 +90,7 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         }
     }
     let non_finite = scores.non_finite.map(|found| {
-        let memory_id = match &snapshot.sources[found.first_index] {
-            Source::Own(item) => item.id(py),
-            Source::Foreign(place) => snapshot.foreign[*place].memory_id.clone(),
-        };
+        let memory_id = snapshot.memory_id(py, found.first_index);
         (found.count, memory_id.unbind(), found.first_field)
     });
     let known = by_ranking.map(|(_, known)| known);
@@ -102,13 +100,8 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
 }
 
 fn ids(py: Python<'_>, snapshot: &Snapshot<'_, '_>) -> PyResult<Vec<Py<PyString>>> {
-    let id = |source: &Source<'_>| match source {
-        Source::Own(item) => fields::plain(&item.id(py)).map(Bound::unbind),
-        Source::Foreign(place) => {
-            fields::plain(&snapshot.foreign[*place].memory_id).map(Bound::unbind)
-        }
-    };
-    snapshot.sources.iter().map(id).collect()
+    let id = |row| fields::plain(&snapshot.memory_id(py, row)).map(Bound::unbind);
+    (0..snapshot.sources.len()).map(id).collect()
 }
 
 /// The access counts that the call would have left, had it written any.
@@ -162,12 +155,7 @@ fn known(py: Python<'_>, snapshot: &Snapshot<'_, '_>, options: &RankingOptions) 
             })
             .collect();
     }
-    Known::new(terms, &links, py, |row| {
-        Ok(match &snapshot.sources[row] {
-            Source::Own(item) => item.id(py),
-            Source::Foreign(place) => snapshot.foreign[*place].memory_id.clone(),
-        })
-    })
+    Known::new(terms, &links, py, |row| Ok(snapshot.memory_id(py, row)))
 }
 
 /// Adds the entry of a memory, access count still to come; its full text.

@@ -6,6 +6,7 @@
 mod allocation;
 mod arrow;
 mod call;
+mod classes;
 mod columns;
 mod complexity;
 mod counter;
@@ -17,6 +18,7 @@ mod engine;
 mod epoch;
 mod errors;
 mod fields;
+mod foreign;
 mod gateway;
 mod item;
 mod item_allocation;

@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::door::{self, Classes};
+use crate::classes::Classes;
+use crate::door;
 use crate::errors::{ArgumentTypeError, ArgumentValueError, Refusal, UnknownMemoryError, shown};
 use crate::fields;
 use crate::gateway;

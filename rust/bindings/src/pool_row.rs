@@ -8,10 +8,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use crate::classes::Classes;
 use crate::datetime::{self, Form};
-use crate::door::{Classes, ForeignReader};
 use crate::errors::{Fault, ItemValueError, Owner, Refusal, caused_by, item_error};
 use crate::fields;
+use crate::foreign::ForeignReader;
 use crate::item::{Field, Links, MemoryItem, Parts};
 use crate::pool_words::PoolWords;
 use crate::vocabulary;

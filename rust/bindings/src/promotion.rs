@@ -8,10 +8,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use crate::classes::Classes;
 use crate::datetime;
-use crate::door::{self, Classes, ForeignReader, ForeignWriter};
+use crate::door;
 use crate::errors::{ArgumentValueError, Refusal};
 use crate::fields;
+use crate::foreign::{ForeignReader, ForeignWriter};
 use crate::item::{Field, MemoryItem};
 use crate::options::refuse_pool_option;
 use crate::relevance::Resident;

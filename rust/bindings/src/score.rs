@@ -4,7 +4,8 @@ use memory_budget_core::decay;
 use memory_budget_core::score::{combined, finite_or_zero};
 use pyo3::prelude::*;
 
-use crate::door::{Classes, ForeignReader, ForeignWriter};
+use crate::classes::Classes;
+use crate::foreign::{ForeignReader, ForeignWriter};
 use crate::item::Field;
 use crate::{fields, workspace};
 

@@ -37,6 +37,26 @@ pub struct Selected {
     pub key: f64,
 }
 
+impl Selected {
+    /// One that is not pinned and was ordered by its combined score. `components` are relevance,
+    /// importance, freshness and the combined score.
+    #[inline]
+    pub(crate) fn by_score(index: u32, tier: Tier, tokens: u64, components: [f64; 4]) -> Self {
+        let [relevance, importance, freshness, combined] = components;
+        Self {
+            index,
+            tier,
+            tokens,
+            relevance,
+            importance,
+            freshness,
+            combined,
+            pinned: false,
+            key: combined,
+        }
+    }
+}
+
 /// What one tier got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierPlan {
@@ -215,17 +235,13 @@ pub(crate) fn oversized(
 
 fn details(candidates: &Candidates<'_>, scores: &Scores, row: u32) -> Selected {
     let index = row as usize;
-    Selected {
-        index: row,
-        tier: candidates.tier()[index],
-        tokens: candidates.tokens()[index],
-        relevance: finite_or_zero(candidates.relevance()[index]),
-        importance: finite_or_zero(candidates.importance()[index]),
-        freshness: scores.freshness[index],
-        combined: scores.combined[index],
-        pinned: false,
-        key: scores.combined[index],
-    }
+    let components = [
+        finite_or_zero(candidates.relevance()[index]),
+        finite_or_zero(candidates.importance()[index]),
+        scores.freshness[index],
+        scores.combined[index],
+    ];
+    Selected::by_score(row, candidates.tier()[index], candidates.tokens()[index], components)
 }
 
 /// Puts a plan together from what each tier may use, had, and took, best first.

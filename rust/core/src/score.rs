@@ -39,6 +39,18 @@ pub struct NonFinite {
     pub first_field: &'static str,
 }
 
+impl NonFinite {
+    /// Adds those of relevance and importance of one row that are NaN or infinite; rows come ascending.
+    #[inline]
+    pub(crate) fn note(found: &mut Option<Self>, row: usize, components: [f64; 2]) {
+        let fields = components.into_iter().zip(["relevance_score", "importance_score"]);
+        for (_, field) in fields.filter(|(value, _)| !value.is_finite()) {
+            let first = Self { count: 0, first_index: row, first_field: field };
+            found.get_or_insert(first).count += 1;
+        }
+    }
+}
+
 /// Scores of all candidates, aligned with them.
 #[derive(Clone, Debug, Default)]
 pub struct Scores {

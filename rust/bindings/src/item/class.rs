@@ -6,7 +6,7 @@ use pyo3::types::{PyBool, PyDict, PyTuple};
 use pyo3::{Borrowed, IntoPyObjectExt, PyTraverseError, PyVisit, intern};
 
 use super::{Field, MemoryItem, pickle};
-use crate::door::Classes;
+use crate::classes::Classes;
 
 /// A constructor argument that tells "left out" from an explicit None.
 struct Given<'a, 'py>(Option<Borrowed<'a, 'py, PyAny>>);

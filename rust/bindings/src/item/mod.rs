@@ -225,7 +225,8 @@ impl MemoryItem {
                 self.move_to(vocabulary::tier(value).map_err(refused)?);
             }
             Field::Timestamp => {
-                let (given, microseconds) = optional_datetime(value).map_err(refused)?;
+                let (given, microseconds) = datetime::optional(value).map_err(refused)?;
+                let given = given.map(Bound::unbind);
                 let mut objects = self.objects();
                 self.set_timestamp_us(microseconds);
                 let old = std::mem::replace(&mut objects.timestamp, given);
@@ -272,7 +273,8 @@ impl MemoryItem {
                 self.set_accesses(fields::count(value).map_err(refused)?);
             }
             Field::LastAccessed => {
-                let (given, microseconds) = optional_datetime(value).map_err(refused)?;
+                let (given, microseconds) = datetime::optional(value).map_err(refused)?;
+                let given = given.map(Bound::unbind);
                 let access = if given.is_none() {
                     LastAccess::NEVER
                 } else {
@@ -405,17 +407,4 @@ pub fn preview_of<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyStr
     }
     let start = fields::prefix(text, PREVIEW_CHARACTERS)?;
     Ok(start.add(intern!(text.py(), "..."))?.cast_into()?)
-}
-
-fn optional_datetime(value: &Bound<'_, PyAny>) -> Result<(Option<Py<PyAny>>, i64), Refusal> {
-    if value.is_none() {
-        return Ok((None, NO_TIME));
-    }
-    match datetime::microseconds(value) {
-        Ok(microseconds) => Ok((Some(value.clone().unbind()), microseconds)),
-        Err(refusal) if refusal.cause.is_none() => {
-            Err(Refusal { accepted: "a datetime or None", ..refusal })
-        }
-        Err(refusal) => Err(refusal),
-    }
 }

@@ -216,35 +216,15 @@ impl Columns<'_> {
     }
 
     fn details(&self, ranking: &ColumnRanking<'_>, row: u32) -> Selected {
-        let [relevance, importance, freshness, combined] = ranking.components(row);
         let tier = Tier::from_index(self.tier[row as usize].into()).unwrap_or(Tier::Working);
-        let tokens = self.tokens[row as usize];
-        let pinned = false;
-        Selected {
-            index: row,
-            tier,
-            tokens,
-            relevance,
-            importance,
-            freshness,
-            combined,
-            pinned,
-            key: combined,
-        }
+        Selected::by_score(row, tier, self.tokens[row as usize], ranking.components(row))
     }
 
     /// Counts the components that are NaN or infinite.
     fn non_finite(&self) -> Option<NonFinite> {
         let mut found: Option<NonFinite> = None;
         for row in 0..self.rows() {
-            let fields = [
-                (self.relevance.get(row), "relevance_score"),
-                (self.importance.get(row), "importance_score"),
-            ];
-            for (_, field) in fields.into_iter().filter(|(value, _)| !value.is_finite()) {
-                let first = NonFinite { count: 0, first_index: row, first_field: field };
-                found.get_or_insert(first).count += 1;
-            }
+            NonFinite::note(&mut found, row, [self.relevance.get(row), self.importance.get(row)]);
         }
         found
     }

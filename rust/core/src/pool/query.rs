@@ -245,21 +245,8 @@ fn selected<P: Clone, E: Clone, C: Column>(
     ranking: &PoolRanking<'_, P, E, C>,
     row: u32,
 ) -> Selected {
-    let [relevance, importance, freshness, combined] = ranking.components(row);
     let tier = Tier::from_index(ranking.tier(row).into()).expect("a candidate has a tier");
-    let tokens = ranking.tokens(row);
-    let pinned = false;
-    Selected {
-        index: row,
-        tier,
-        tokens,
-        relevance,
-        importance,
-        freshness,
-        combined,
-        pinned,
-        key: combined,
-    }
+    Selected::by_score(row, tier, ranking.tokens(row), ranking.components(row))
 }
 
 /// Counts the components of candidates that are NaN or infinite.
@@ -275,11 +262,7 @@ fn non_finite<P: Clone, E: Clone, C: Column>(
             tiers.iter().enumerate().filter(|(_, tier)| usize::from(**tier) < Tier::COUNT);
         for (at, _) in candidates {
             let row = number * CHUNK + at;
-            let fields = ranking.raw(row).into_iter().zip(["relevance_score", "importance_score"]);
-            for (_, field) in fields.filter(|(value, _)| !value.is_finite()) {
-                let first = NonFinite { count: 0, first_index: row, first_field: field };
-                found.get_or_insert(first).count += 1;
-            }
+            NonFinite::note(&mut found, row, ranking.raw(row));
         }
     }
     found
