@@ -52,7 +52,7 @@ def _why(allocation: Allocation, receipt: Receipt) -> str:
     if receipt.reason == "no_room_behind_held":
         what = f"and does not fit behind what is kept under {ceiling}"
     elif receipt.reason == "over_ceiling" and room is not None:
-        what = f"and a new text, which may have {_tokens(room)} under {ceiling}, has no room for it"
+        what = f"and {ceiling}, {room} of them for a new text, leaves no room for it"
     elif receipt.reason == "over_ceiling":
         what = f"and {ceiling} leaves no room for it"
     elif receipt.reason == "oversized":

@@ -195,19 +195,25 @@ impl<'a> Rerun<'a> {
         let considered = &self.kept.considered;
         let spills = self.limits.spill_over.is_some();
         let level = self.allocation.record.plan.level;
-        // With spill-over, room for everything may still go to others: then there is nothing to look for.
+        // With spill-over, room for everything may still go to others: then there is nothing to look for. What
+        // a new text holds under this ceiling, one a little higher may take.
+        let was_left_behind = |place: usize| {
+            self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
+        };
         let ample = MAX_COUNT / 2;
         let at_most = self.scan(py, places, ample..=ample, |call, available| {
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
             true
         })?;
-        let reachable = places.iter().zip(&at_most).filter(|(_, fit)| matches!(fit, Fit::At(_)));
-        let reachable: Vec<usize> = reachable.map(|(place, _)| *place).collect();
-        if reachable.is_empty() {
+        let is_sought =
+            |place: usize, fit: Fit| matches!(fit, Fit::At(_)) || was_left_behind(place);
+        let sought = places.iter().zip(at_most).filter(|(place, fit)| is_sought(**place, *fit));
+        let sought: Vec<usize> = sought.map(|(place, _)| *place).collect();
+        if sought.is_empty() {
             return Ok(vec![Fit::Unknown; places.len()]);
         }
-        let found = self.scan(py, &reachable, present..=MAX_COUNT, |call, ceiling| {
+        let found = self.scan(py, &sought, present..=MAX_COUNT, |call, ceiling| {
             let available = ceiling - reserved;
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
@@ -219,10 +225,10 @@ impl<'a> Rerun<'a> {
             let has_room = |&place: &usize| {
                 considered.tokens[place] <= room(considered.tier[place]) || self.may_be_held(place)
             };
-            self.limits.cut_oversized || reachable.iter().any(has_room)
+            self.limits.cut_oversized || sought.iter().any(has_room)
         })?;
         let fit = |place| {
-            let at = reachable.iter().position(|it| it == place);
+            let at = sought.iter().position(|it| it == place);
             at.map_or(Fit::Unknown, |at| found[at])
         };
         Ok(places.iter().map(fit).collect())
@@ -279,7 +285,7 @@ impl<'a> Rerun<'a> {
             if open == 0 || budget == last {
                 break;
             }
-            let is_too_much = work.saturating_add(counts.counted()) > PATIENCE;
+            let is_too_much = work.saturating_add(counts.work()) > PATIENCE;
             if reruns == MOST_RERUNS || is_too_much || tried == MOST_BUDGETS {
                 return Ok(found);
             }

@@ -28,3 +28,38 @@ impl Considered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tier::Tier;
+
+    #[test]
+    fn what_is_kept_is_told_from_what_is_new() {
+        // Rows of a pool with a hole; the last place was filtered.
+        let considered = Considered {
+            tier: vec![Tier::Rag; 5],
+            rows: vec![0, 2, 3, 7, 1],
+            filtered: 1,
+            ..Considered::default()
+        };
+        let mut reasons = vec![
+            Reason::Selected,
+            Reason::Pinned,
+            Reason::OverCeiling,
+            Reason::Selected,
+            Reason::Filtered,
+        ];
+        considered.mark_continued(&mut reasons, Continued { held: &[0, 2], left_behind: &[3] });
+        assert_eq!(
+            reasons,
+            [
+                Reason::Held,
+                Reason::Pinned,
+                Reason::NoRoomBehindHeld,
+                Reason::Selected,
+                Reason::Filtered,
+            ]
+        );
+    }
+}
