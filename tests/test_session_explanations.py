@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,13 +20,16 @@ from strategies import NOW
 from test_session import DOORS, ask, ids, item, session, want
 from test_session_receipts import Conversation, check_budgets, check_split, workspace
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 NO_ROOM = "no_room_behind_held"
 
 
-def told(result: SessionAllocation, count: int) -> dict[str, str]:
+def told(result: SessionAllocation, count: int, rows: Iterable[int] | None = None) -> dict[str, str]:
     """The reason of everybody, by id; kept and appended are as the session says."""
     receipts = list(result.allocation.report())
-    check_split(result, receipts, count)
+    check_split(result, receipts, range(count) if rows is None else rows)
     return {receipt.memory_id: receipt.reason for receipt in receipts}
 
 
@@ -233,6 +237,23 @@ def test_a_search_that_would_take_too_long_is_given_up() -> None:
     assert (receipt.reason, receipt.fits_at, receipt.fits_at_known) == ("over_ceiling", None, False)
 
 
+def test_a_search_counts_a_text_once() -> None:
+    counted: list[str] = []
+
+    def noting(text: str) -> int:
+        counted.append(text)
+        return len(text)
+
+    config = workspace({"working": 900, "project": 0, "long_term": 0, "rag": 0}, max_prompt_tokens=200)
+    items = [MemoryItem(f"m{n}", f"{n} ".ljust(50, "x"), "working", NOW, relevance_score=0.5) for n in range(9)]
+    result = Conversation(config, tokenizer=noting).ask(items, receipts=True)
+    assert result is not None
+    counted.clear()
+    assert "With max_prompt_tokens=" in result.allocation.explain("m8")
+    # Once to see whether there is such a ceiling, and once to find it.
+    assert max(Counter(counted).values()) <= 2
+
+
 def test_a_diff_tells_what_one_call_added() -> None:
     memories = [item(number) for number in range(12)]
     asked = session()
@@ -248,7 +269,8 @@ def test_a_diff_tells_what_one_call_added() -> None:
 # Who is who
 
 
-def test_rows_of_a_pool_may_move_between_calls() -> None:
+@pytest.mark.parametrize("moves", [True, False], ids=["moved", "with holes"])
+def test_rows_of_a_pool_may_move_between_calls(moves: bool) -> None:
     memories = [item(number) for number in range(12)]
     want(memories, 6, 7, 8, 9, 10, 11)
     pool = MemoryPool.from_items(memories)
@@ -257,14 +279,16 @@ def test_rows_of_a_pool_may_move_between_calls() -> None:
     assert set(told(first, 12).values()) == {"selected", "over_ceiling"}
     pool.remove("m0")
     pool.remove("m3")
-    pool.compact()
+    if moves:
+        pool.compact()
     relevance = {"m6": 0.9, "m1": 0.8, "m2": 0.7, "m4": 0.6}
     result = ask(asked, pool, receipts=True, relevance=relevance)
-    reasons = told(result, 10)
+    rows = range(10) if moves else [row for row in range(12) if row not in (0, 3)]
+    reasons = told(result, 10, rows)
     assert [reasons[f"m{n}"] for n in range(6, 12)] == ["held"] * 6
     assert [reasons[name] for name in ("m1", "m2", "m4")] == ["selected", NO_ROOM, NO_ROOM]
     receipts = {receipt.memory_id: receipt for receipt in result.allocation.report()}
-    assert [receipts[memory.memory_id].position for memory in pool] == list(range(10))
+    assert [receipts[memory.memory_id].position for memory in pool] == list(rows)
     for name in ("m2", "m4"):
         needed = receipts[name].fits_at
         assert needed is not None
@@ -296,7 +320,7 @@ def test_several_of_one_id() -> None:
     ask(asked, [memories[0], memories[1]])
     result = ask(asked, [memories[0], memories[1], twin, memories[0]], receipts=True)
     receipts = list(result.allocation.report())
-    check_split(result, receipts, 4)
+    check_split(result, receipts, range(4))
     assert sorted((it.memory_id, it.reason) for it in receipts) == [
         *(("m0", "held"), ("m0", "selected"), ("m1", "held"), ("m1", "selected"))
     ]
@@ -319,7 +343,7 @@ def test_other_reasons_are_those_of_any_call(door: str) -> None:
         given["supersedes"] = [memory.supersedes for memory in memories]
     result = ask(asked, given, receipts=True)
     receipts = {receipt.memory_id: receipt for receipt in result.allocation.report()}
-    check_split(result, list(receipts.values()), 9)
+    check_split(result, list(receipts.values()), range(9))
     assert (receipts["m2"].reason, receipts["m2"].instead) == ("superseded", "m1")
     assert (receipts["m3"].reason, receipts["m3"].instead) == ("duplicate", "m0")
     assert receipts["m8"].reason == "below_gate"

@@ -34,7 +34,7 @@ from test_ranking_doors import NOW_US, QUERY, WORDS, columns_of, meant_by
 from test_rendering import TEMPLATES, TOKENIZERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 OF_THE_CEILING = {"over_ceiling", "no_room_behind_held"}
 OF_THE_TIER = {"over_tier_budget", "oversized", "duplicate"}
@@ -156,9 +156,9 @@ def check(receipts: list[Receipt], present: int, taken: Callable[[int], set[int]
             assert each.position in taken(each.fits_at)
 
 
-def check_split(result: SessionAllocation, receipts: list[Receipt], count: int) -> None:
+def check_split(result: SessionAllocation, receipts: list[Receipt], rows: Iterable[int]) -> None:
     """One receipt for everybody, and kept and appended ones told from each other."""
-    assert sorted(each.position for each in receipts) == list(range(count))
+    assert sorted(each.position for each in receipts) == list(rows)
     in_order = [result.allocation.selected_positions[rank] for rank in result._epoch.ranks]
     kept = len(result.selected) - len(result.appended)
     assert {each.position for each in receipts if each.held} == set(in_order[:kept])
@@ -298,7 +298,7 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(seed: in
         assert (rows[:kept], set(rows[kept:])) == (expected.kept, expected.appended)
         assert result.rebuilt == expected.rebuilt
         receipts = list(result.allocation.report())
-        check_split(result, receipts, len(items))
+        check_split(result, receipts, range(len(items)))
         by_row = {each.position: each.reason for each in receipts}
         assert [by_row[row] for row in range(len(items))] == expected.reasons
         json.dumps(result.allocation.to_dict(receipts=True), allow_nan=False)
@@ -354,7 +354,7 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
             conversation.said.pop()
             continue
         receipts = list(result.allocation.report())
-        check_split(result, receipts, len(items))
+        check_split(result, receipts, range(len(items)))
         fresh = Conversation(config, door, **options).ask(items)
         assert fresh is not None
         new = set(fresh.allocation.selected_positions)
