@@ -1,8 +1,8 @@
 """What a session does and what its receipts say, in plain Python: the judge of the native code.
 
-For counters that add up, such as `len`: then the text is a sum of parts, and what fits is taken best first. For
-rankings by key, without floors, caps, spill-over and duplicates, and for fewer candidates than the 64 that a
-text tries in vain before it gives up.
+For counters that add up, such as `len`: then the text is a sum of parts, and what fits is taken best first.
+For rankings by key, without floors, caps, spill-over and duplicates, and for fewer candidates than the 64
+that a text tries in vain before it gives up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reference import TIERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Candidate", "Call", "Frame", "Outcome", "step"]
+__all__ = ["Call", "Candidate", "Frame", "Outcome", "step"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def fitting(
     rows: Sequence[int],
     held: Sequence[str],
     ceiling: int,
+    *,
     budgets: dict[str, int] | None,
     frame: Frame,
 ) -> tuple[list[int], int]:
@@ -142,49 +143,60 @@ def worth(values: Iterable[float]) -> float:
     return total
 
 
-def step(candidates: Sequence[Candidate], held: Sequence[Candidate], call: Call) -> Outcome | None:
-    """The next text after one that holds `held`; None where the pinned ones do not fit."""
-    budgets = scaled(call.budgets, call.available)
+def overflows(candidates: Sequence[Candidate], budgets: dict[str, int]) -> bool:
+    """Whether what is pinned exceeds the budget of its tier."""
     needed = dict.fromkeys(TIERS, 0)
     for it in candidates:
         needed[it.tier] += it.tokens * it.pinned
-    if any(needed[tier] > budgets[tier] for tier in TIERS):
-        return None
+    return any(needed[tier] > budgets[tier] for tier in TIERS)
+
+
+def tried(candidates: Sequence[Candidate], call: Call, budgets: dict[str, int]) -> list[int]:
+    """What the budgets take, and what twice as much of everything would."""
     if call.available == 0:
-        planned = wider = {row for row, it in enumerate(candidates) if it.pinned}
-    else:
-        planned = plan(candidates, budgets)
-        doubled = {tier: 2 * budget for tier, budget in call.budgets.items()}
-        wider = plan(candidates, scaled(doubled, 2 * call.available))
-    rows = order(candidates, planned | wider)
+        return order(candidates, (row for row, it in enumerate(candidates) if it.pinned))
+    doubled = {tier: 2 * budget for tier, budget in call.budgets.items()}
+    wider = plan(candidates, scaled(doubled, 2 * call.available))
+    return order(candidates, plan(candidates, budgets) | wider)
 
-    aim = min(int(call.available * call.fill), call.available)
-    fresh, tokens = fitting(candidates, rows, [], aim, budgets, call.frame)
-    if tokens > aim:
-        fresh, tokens = fitting(candidates, rows, [], call.available, budgets, call.frame)
-    if tokens > call.available:
-        return None
 
-    kept: list[int] = []
+def found(candidates: Sequence[Candidate], held: Sequence[Candidate]) -> list[int]:
+    """Where the held ones are, as far as they are there and what they were."""
+    rows: list[int] = []
     for member in held:
         same = [
             row
             for row, it in enumerate(candidates)
             if (it.memory_id, it.text, it.tokens) == (member.memory_id, member.text, member.tokens)
             and (it.verdict in ("kept", "below_minimum") or it.pinned)
-            and row not in kept
+            and row not in rows
         ]
         if not same:
             break
-        kept.append(same[0])
+        rows.append(same[0])
+    return rows
+
+
+def step(candidates: Sequence[Candidate], held: Sequence[Candidate], call: Call) -> Outcome | None:
+    """The next text after one that holds `held`; None where the pinned ones do not fit."""
+    budgets = scaled(call.budgets, call.available)
+    if overflows(candidates, budgets):
+        return None
+    rows = tried(candidates, call, budgets)
+    aim = min(int(call.available * call.fill), call.available)
+    fresh, tokens = fitting(candidates, rows, [], aim, budgets=budgets, frame=call.frame)
+    if tokens > aim:
+        fresh, tokens = fitting(candidates, rows, [], call.available, budgets=budgets, frame=call.frame)
+    if tokens > call.available:
+        return None
+    kept = found(candidates, held)
     gap = len(kept) < len(held)
     outcome = Outcome(kept, set(), "changed" if gap else None, budgets=budgets)
 
     texts = [candidates[row].text for row in kept]
     missing = [row for row in rows if row in fresh and row not in kept]
-    appended, tokens = fitting(
-        candidates, missing, texts, aim if gap else call.available, None, call.frame
-    )
+    ceiling = aim if gap else call.available
+    appended, tokens = fitting(candidates, missing, texts, ceiling, budgets=None, frame=call.frame)
     present = {*kept, *appended}
     best = max(fresh, key=lambda row: (candidates[row].key, -rows.index(row)), default=None)
 

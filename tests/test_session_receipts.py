@@ -9,7 +9,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -264,7 +263,8 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(seed: in
     rebuild_share = random.choice([0.0, 0.0, 0.5, 1.0])
     reserved, minimum = random.choice([0, 0, 7]), random.choice([0.0, 0.0, 0.25])
     config = workspace(budgets, minimum_score=minimum)
-    config.max_prompt_tokens = random.choice([random.randint(reserved, 60), *random.choices(range(80, 400), k=6)])
+    ceilings = [random.randint(reserved, 60), *random.choices(range(80, 400), k=6)]
+    config.max_prompt_tokens = random.choice(ceilings)
     template, parts = random.choice(FRAMES)
     ranking = random.choice(RANKINGS)
     conversation = Conversation(
@@ -320,7 +320,7 @@ CHOSEN = (
 @given(st.integers(0, 2**32), st.sampled_from(list(DOORS)))
 @settings(max_examples=60, deadline=None)
 def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door: str) -> None:
-    """A new session's first text is what a new text would hold; outside of sessions the rest is told alike."""
+    """A new session's first text is what a new text would hold; other reasons are those of any call."""
     random = Random(seed)
     items = memory_list(random)[:9]
     total = random.choice([60, 150, 300])

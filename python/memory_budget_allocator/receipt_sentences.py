@@ -27,7 +27,9 @@ def sentence(allocation: Allocation, receipt: Receipt) -> str:
         tokens = _tokens(receipt.tokens)
         decision = f"{name} was selected in the {tier} tier because it is pinned{held}: {tokens}."
     elif receipt.reason == "held":
-        decision = f"{name} was kept from an earlier call in the {tier} tier, {of}: {_tokens(receipt.tokens)}."
+        decision = (
+            f"{name} was kept from an earlier call in the {tier} tier, {of}: {_tokens(receipt.tokens)}."
+        )
     else:
         why = _why(allocation, receipt)
         decision = f"{name} was left out of the {tier} tier, {of}: {why}. {_remedy(allocation, receipt)}"

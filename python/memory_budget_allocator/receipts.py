@@ -83,8 +83,8 @@ class Receipt:
     tier: MemoryTier
     reason: ReceiptReason
     held: bool
-    """Whether it is in the text of a session because an earlier call put it there: ``held`` is then its reason,
-    or ``pinned``."""
+    """Whether it is in the text of a session because an earlier call put it there: its reason is ``held``
+    then, or ``pinned``."""
     instead: str | None
     """The id of the memory that a ``superseded`` one is replaced by, or that a ``duplicate`` repeats."""
     rank: int | None
@@ -104,7 +104,8 @@ class Receipt:
     """Tokens its tier had left when its turn came; None where other tiers or a ceiling decide as well."""
     fits_at: int | None
     """The smallest budget, from the present one on, at which the same call would take it: see
-    `fits_at_budget`. Of a session it is the same step, from what was held before the call. None for what was taken, where no budget helps, and where it was not found out."""
+    `fits_at_budget`. In a session that is the same step, from what was held before it. None for what was
+    taken, where no budget helps, and where it was not found out."""
     fits_at_known: bool
     """Whether the search for `fits_at` was made to its end: then None says that no budget helps."""
 
