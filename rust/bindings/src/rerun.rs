@@ -47,13 +47,15 @@ pub fn fits(
     for (at, &place) in wanted.iter().enumerate() {
         match reasons[place] {
             Reason::OverCeiling | Reason::NoRoomBehindHeld => of_ceiling.push(at),
-            // With another budget, a text may go on that holds what is below the minimum by now.
-            Reason::BelowMinimum if !rerun.may_be_held(place) => {}
-            Reason::BelowMinimum => of_tier[kept.considered.tier[place].index()].push(at),
-            Reason::OverTierBudget | Reason::Oversized | Reason::Duplicate => {
-                of_tier[kept.considered.tier[place].index()].push(at);
+            reason => {
+                let is_of_budget = matches!(
+                    reason,
+                    Reason::OverTierBudget | Reason::Oversized | Reason::Duplicate
+                );
+                if is_of_budget || rerun.may_be_held(place) {
+                    of_tier[kept.considered.tier[place].index()].push(at);
+                }
             }
-            _ => {}
         }
     }
     let mut note = |at: Vec<usize>, found: Vec<Fit>| {
