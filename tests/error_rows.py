@@ -308,6 +308,7 @@ SESSIONS = [
             ("max_prompt_tokens=90", "memories + [closed()]"),
         )
     ),
+    'allocator.session(max_prompt_tokens=90).allocate("q", pool, dry_run=True).allocation.report()',
 ]
 
 PROMOTION = [

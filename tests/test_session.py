@@ -407,14 +407,6 @@ def test_a_dry_run_moves_nothing_on() -> None:
     assert [memory.access_count for memory in memories] == [2, 2, 0, 0]
 
 
-def test_receipts_do_not_tell_of_what_is_held() -> None:
-    asked = session()
-    with pytest.raises(ArgumentValueError, match="what a session holds decides here"):
-        ask(asked, [item(1)], receipts=True)
-    with pytest.raises(ArgumentValueError, match="what a session holds decides here"):
-        ask(asked, [item(1)]).allocation.explain("m1")
-
-
 def test_columns_without_texts_have_nothing_to_render() -> None:
     with pytest.raises(ArgumentValueError, match="no text"):
         ask(session(), {"relevance_score": [0.5], "token_count": [3]})

@@ -11,6 +11,7 @@ from memory_budget_allocator import _core
 from memory_budget_allocator.arguments import require_text
 from memory_budget_allocator.errors import ArgumentTypeError, UnknownMemoryError
 from memory_budget_allocator.levels import MemoryTier
+from memory_budget_allocator.receipt_sentences import sentence
 from memory_budget_allocator.wording import near_ones, one_line, shown
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ __all__ = [
 ReceiptReason: TypeAlias = Literal[
     "selected",
     "pinned",
+    "held",
     "over_tier_budget",
     "over_ceiling",
+    "no_room_behind_held",
     "below_minimum",
     "below_ranking_minimum",
     "below_gate",
@@ -47,7 +50,8 @@ ReceiptReason: TypeAlias = Literal[
 ]
 BudgetName: TypeAlias = Literal["tier_budget", "max_prompt_tokens"]
 
-_TAKEN = ("selected", "pinned")
+_TAKEN = ("selected", "pinned", "held")
+_OF_THE_CEILING = ("over_ceiling", "no_room_behind_held")
 _HEADINGS = ("TIER", "RANK", "MEMORY", "DECISION", "SCORE", "KEY", "TOKENS", "FITS AT")
 
 
@@ -78,6 +82,9 @@ class Receipt:
     """In the caller's sequence or table, or the row in the pool."""
     tier: MemoryTier
     reason: ReceiptReason
+    held: bool
+    """Whether it is in the text of a session because an earlier call put it there: its reason is ``held``
+    then, or ``pinned``."""
     instead: str | None
     """The id of the memory that a ``superseded`` one is replaced by, or that a ``duplicate`` repeats."""
     rank: int | None
@@ -97,7 +104,8 @@ class Receipt:
     """Tokens its tier had left when its turn came; None where other tiers or a ceiling decide as well."""
     fits_at: int | None
     """The smallest budget, from the present one on, at which the same call would take it: see
-    `fits_at_budget`. None for what was taken, where no budget helps, and where it was not found out."""
+    `fits_at_budget`. In a session that is the same step, from what was held before it. None for what was
+    taken, where no budget helps, and where it was not found out."""
     fits_at_known: bool
     """Whether the search for `fits_at` was made to its end: then None says that no budget helps."""
 
@@ -124,7 +132,7 @@ class Receipt:
         """Which budget `fits_at` is: that of the tier, or of the whole prompt."""
         if self.fits_at is None:
             return None
-        return "max_prompt_tokens" if self.reason == "over_ceiling" else "tier_budget"
+        return "max_prompt_tokens" if self.reason in _OF_THE_CEILING else "tier_budget"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -234,7 +242,7 @@ def explain(allocation: Allocation, memory_id: str) -> str:
     if not receipts:
         near = near_ones(memory_id, allocation._candidate_ids())
         raise UnknownMemoryError(f"no candidate has the id {shown(memory_id)}; {near}")
-    return "\n".join(_sentence(allocation, receipt) for receipt in receipts)
+    return "\n".join(sentence(allocation, receipt) for receipt in receipts)
 
 
 def report(allocation: Allocation) -> AllocationReport:
@@ -261,6 +269,7 @@ def receipts_as_dicts(allocation: Allocation) -> list[ReceiptResult]:
             "tier": receipt.tier.value,
             "decision": receipt.decision,
             "reason": receipt.reason,
+            "held": receipt.held,
             "instead": receipt.instead,
             "rank": receipt.rank,
             "token_count": receipt.tokens,
@@ -295,6 +304,7 @@ def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
             position=parts["position"],
             tier=parts["tier"],
             reason=parts["reason"],
+            held=parts["held"],
             instead=parts["instead"],
             rank=parts["rank"],
             tokens=parts["tokens"],
@@ -310,90 +320,10 @@ def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
     ]
 
 
-def _sentence(allocation: Allocation, receipt: Receipt) -> str:
-    tier, name = receipt.tier.value, shown(receipt.memory_id)
-    if receipt.reason == "filtered":
-        return f"{name} was no candidate: the call asks for other users, tiers or ids."
-    of = f"rank {receipt.rank} of {allocation.tiers[receipt.tier].available}"
-    if receipt.reason == "selected":
-        decision = f"{name} was selected in the {tier} tier, {of}: {_tokens(receipt.tokens)}."
-    elif receipt.reason == "pinned":
-        decision = f"{name} was selected in the {tier} tier because it is pinned: {_tokens(receipt.tokens)}."
-    else:
-        why = _why(allocation, receipt)
-        decision = f"{name} was left out of the {tier} tier, {of}: {why}. {_remedy(allocation, receipt)}"
-    return f"{decision} {_score(receipt)}{_value(receipt)}"
-
-
-def _why(allocation: Allocation, receipt: Receipt) -> str:
-    budget = allocation.tiers[receipt.tier].own_budget
-    score = "score" if allocation._decided_by == "formula" else "documented score"
-    instead = shown(receipt.instead)
-    reasons = {
-        "below_minimum": f"its {score} is below the minimum score",
-        "below_ranking_minimum": "its score is below the minimum of the ranking",
-        "below_gate": "its relevance is below the gate",
-        "superseded": f"{instead} replaces it",
-        "duplicate": f"it says what {instead} says, which had its turn before",
-    }
-    if receipt.reason in reasons:
-        return reasons[receipt.reason]
-    if receipt.reason == "over_ceiling":
-        what = f"and the ceiling of {_tokens(allocation.max_prompt_tokens or 0)} leaves no room for it"
-    elif receipt.reason == "oversized":
-        what = f"more than the whole budget of {budget}"
-    elif allocation._decided_by == "choice":
-        what = f"and others were chosen for the budget of {budget}"
-    elif receipt.left is None:
-        what = f"more than was left of the budget of {budget}"
-    else:
-        what = f"and {receipt.left} of the budget of {budget} were left when its turn came"
-    return f"it needs {_tokens(receipt.tokens)}, {what}"
-
-
-def _remedy(allocation: Allocation, receipt: Receipt) -> str:
-    if receipt.reason == "over_ceiling":
-        if receipt.fits_at is not None:
-            return f"With max_prompt_tokens={receipt.fits_at} it would be selected."
-        return "No ceiling is known at which it would be selected (a list needs receipts=True for that)."
-    if receipt.fits_at is not None:
-        return f"With a tier budget of {receipt.fits_at} it would be selected."
-    if receipt.fits_at_known:
-        return "No budget would change that."
-    if allocation.max_prompt_tokens is not None:
-        return "Under the ceiling, no tier budget is known that would change that."
-    return "At which tier budget it would be selected was not found out: the search takes too long."
-
-
-def _score(receipt: Receipt) -> str:
-    terms = " + ".join(_named(term) for term in receipt.terms)
-    total = receipt.unclamped
-    # Only the formula clamps what its terms come to; elsewhere the two differ by rounding.
-    is_clamped = _number(total) != _number(receipt.score) and not 0 <= total <= 1
-    clamped = f" = {_number(total)}, clamped to" if is_clamped else " ="
-    return f"Its score is {terms}{clamped} {_number(receipt.score)}."
-
-
-def _named(term: ScoreTerm) -> str:
-    given = "" if term.given in (None, term.value) else f" (given {_number(term.given)})"
-    if term.given is None and term.value == 0:
-        given = " (not known)"
-    return f"{_number(term.weight)} x {term.component} {_number(term.value)}{given}"
-
-
-def _value(receipt: Receipt) -> str:
-    if receipt.cost is None or receipt.cost.given is None:
-        return ""
-    exponent = -receipt.cost.weight
-    cost = f"{receipt.cost.given:.0f}{'' if exponent == 1 else f'^{_number(exponent)}'}"
-    worth = math.exp(receipt.key) if receipt.key < 700 else math.inf
-    return f" Its value for its cost is exp({_number(receipt.score)}) / {cost} = {_number(worth)}."
-
-
 def _cells(receipt: Receipt) -> dict[str, str]:
     fits_at = ""
     if receipt.fits_at is not None:
-        fits_at = f"{receipt.fits_at}{' (prompt)' if receipt.reason == 'over_ceiling' else ''}"
+        fits_at = f"{receipt.fits_at}{' (prompt)' if receipt.reason in _OF_THE_CEILING else ''}"
     elif receipt.decision == "left_out":
         fits_at = "-" if receipt.fits_at_known else "?"
     return {
@@ -433,11 +363,3 @@ def _split(
 def _finite(value: float) -> float | None:
     """JSON knows no infinity, and products of large weights can be infinite."""
     return value if math.isfinite(value) else None
-
-
-def _tokens(count: int) -> str:
-    return "1 token" if count == 1 else f"{count} tokens"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}"

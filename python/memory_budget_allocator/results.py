@@ -124,8 +124,10 @@ class ReceiptResult(TypedDict):
     reason: Literal[
         "selected",
         "pinned",
+        "held",
         "over_tier_budget",
         "over_ceiling",
+        "no_room_behind_held",
         "below_minimum",
         "below_ranking_minimum",
         "below_gate",
@@ -134,6 +136,7 @@ class ReceiptResult(TypedDict):
         "oversized",
         "filtered",
     ]
+    held: bool
     instead: str | None
     rank: int | None
     token_count: int

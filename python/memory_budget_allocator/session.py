@@ -34,7 +34,8 @@ class SessionAllocation:
     allocation: Allocation
     """The allocation of what the prompt holds, held memories included. Its ``render()`` is this text; by
     tier and score, as always, are only its ``selected``. A tier whose held memories have more tokens than
-    the query gives it reports what it uses as its budget."""
+    the query gives it reports what it uses as its budget. Its receipts tell what was kept from what was
+    appended, and what does not fit behind what was kept."""
     _epoch: _core.Epoch
 
     def render(self) -> str:
@@ -131,15 +132,16 @@ class AllocationSession:
         """Select memories for the next query of the conversation.
 
         The arguments are those of `MemoryBudgetAllocator.allocate`; options replace those of the session.
-        After a dry run the session still holds what it held before.
+        After a dry run the session still holds what it held before. `Allocation.explain` and
+        `Allocation.report` tell of the result's ``allocation`` as they do of any; the budgets that they name
+        are those with which the same step, from what was held before it, takes a memory.
         Every memory in the prompt counts as accessed, once a call, whether it was kept or appended: the
         model reads it again.
 
         Raises:
             SessionBusyError: another call is under way.
             ArgumentTypeError: ``max_prompt_tokens`` or ``template`` was given, which are the session's.
-            ArgumentValueError: there is no ceiling, columns have no text, or ``receipts`` were asked for,
-                which cannot tell of what is held.
+            ArgumentValueError: there is no ceiling, or columns have no text.
             PinnedOverflowError: the pinned memories do not fit.
             What `MemoryBudgetAllocator.allocate` raises. In every case nothing has changed, and the next
             call goes on with the last that succeeded.

@@ -62,6 +62,20 @@ fn asked() -> impl Strategy<Value = Asked> {
 /// The rows of a text, in its order, with their frames.
 type Members = Vec<(usize, Framed)>;
 
+/// What came of a call.
+struct Asking {
+    step: Step,
+    members: Members,
+    held: usize,
+    left_behind: Vec<usize>,
+}
+
+fn rows_of(members: &Members) -> Vec<usize> {
+    let mut rows: Vec<usize> = members.iter().map(|(row, _)| *row).collect();
+    rows.sort_unstable();
+    rows
+}
+
 fn call(
     template: &Template,
     rows: &[Row],
@@ -69,7 +83,7 @@ fn call(
     ceiling: u64,
     policy: &Policy,
     before: &Members,
-) -> (Step, Members, usize) {
+) -> Asking {
     let there: Vec<usize> = (0..rows.len()).filter(|row| asked.gone != Some(*row)).collect();
     let frame = |&row: &usize| {
         let Row { text, tier, tokens, .. } = &rows[row];
@@ -101,7 +115,8 @@ fn call(
     let step = step.unwrap();
     let appended = step.appended.iter().map(|&at| (there[at], memories[at].clone()));
     let members = before[..step.kept].iter().cloned().chain(appended).collect();
-    (step, members, held.len())
+    let left_behind = step.left_behind.iter().map(|&at| there[at]).collect();
+    Asking { step, members, held: held.len(), left_behind }
 }
 
 proptest! {
@@ -122,7 +137,7 @@ proptest! {
         for asked in &calls {
             // Every question is asked twice.
             for is_repeated in [false, true] {
-                let (step, members, held) =
+                let Asking { step, members, held, left_behind } =
                     call(&template, &rows, asked, ceiling, &policy, &before);
                 if step.tokens > ceiling {
                     // The pinned ones alone are too much: the call fails and leaves what was.
@@ -132,11 +147,19 @@ proptest! {
                 }
                 let counted = if step.text.is_empty() { 0 } else { uneven(&step.text) };
                 prop_assert_eq!(step.tokens, counted);
-                let mut present: Vec<usize> = members.iter().map(|(row, _)| *row).collect();
+                let mut present = rows_of(&members);
                 let pinned = (0..ROWS).filter(|row| rows[*row].pinned && asked.gone != Some(*row));
                 prop_assert!(pinned.into_iter().all(|row| present.contains(&row)));
                 prop_assert!(step.kept == held || step.kept == 0);
-                present.sort_unstable();
+                // Of what a new text would hold, what is not in this one was left behind.
+                let new = call(&template, &rows, asked, ceiling, &policy, &Members::new());
+                prop_assert!(new.step.tokens <= step.room && step.room <= ceiling);
+                let mut missing = rows_of(&new.members);
+                missing.retain(|row| !present.contains(row));
+                let mut told = left_behind;
+                told.sort_unstable();
+                prop_assert_eq!(told, missing);
+                prop_assert!(step.kept > 0 || present == rows_of(&new.members));
                 present.dedup();
                 prop_assert_eq!(present.len(), members.len());
                 // The frames of all members, in their order.

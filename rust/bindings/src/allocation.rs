@@ -16,7 +16,7 @@ use crate::item::MemoryItem;
 use crate::limits::Ceiling;
 use crate::pool_row::View;
 use crate::ranking::CallRanking;
-use crate::receipts::{self, Kept, Untold};
+use crate::receipts::{self, Kept};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
 use crate::{table, vocabulary};
@@ -51,8 +51,6 @@ pub struct Allocation {
     pub kept: Option<Kept>,
     /// None for the documented formula.
     pub ranking: Option<Arc<CallRanking>>,
-    /// Why there are no receipts, where there cannot be any.
-    pub untold: Option<Untold>,
     pub dry_run: bool,
 }
 
@@ -190,6 +188,12 @@ impl Allocation {
     /// The ids of all candidates.
     fn _candidate_ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, receipts::ids(py, self, receipts::kept(self)?)?)
+    }
+
+    /// Tokens that a new text of the session may have; None outside of a session.
+    #[getter]
+    fn _new_text_tokens(&self, py: Python<'_>) -> Option<u64> {
+        Some(self.rendering.continued.as_ref()?.step(py)?.room)
     }
 
     /// What decided: the documented formula, the keys of another ranking, or a choice among all that fit.
@@ -353,7 +357,7 @@ impl Allocation {
     /// The text of the session after this call; None outside of a session.
     #[getter]
     fn _epoch(&self, py: Python<'_>) -> Option<Py<Epoch>> {
-        Some(self.rendering.continued.as_ref()?.after(py)?.clone_ref(py))
+        Some(self.rendering.continued.as_ref()?.step(py)?.after.clone_ref(py))
     }
 
     /// How long the call took, in milliseconds.

@@ -1,6 +1,7 @@
 //! What decided about the candidates of an allocation: it can decide again, and say how.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
@@ -37,6 +38,8 @@ struct Rated<'a> {
     known: &'a Known,
     lexical: Option<Cow<'a, [f64]>>,
     ranked: Ranked,
+    /// The same without the minimum of the documented score.
+    unlimited: OnceCell<Ranked>,
     packed: Packed,
 }
 
@@ -61,16 +64,32 @@ impl<'a> Decider<'a> {
         };
         if let (Some(ranking), Some(known)) = (&allocation.ranking, &kept.known) {
             let lexical = known.lexical(ranking);
-            let signals = known.signals(lexical.as_deref());
-            let (candidates, options) = (&decider.candidates, &ranking.options);
-            let minimum = limits.minimum_score;
-            let ranked = rate(candidates, settings, minimum, &signals, options, now_us);
-            let ranked = ranked.map_err(refused)?;
-            let mut rated = Rated { ranking, known, lexical, ranked, packed: Packed::default() };
+            let ranked = decider.rate(ranking, known, lexical.as_deref(), settings, &limits);
+            let mut rated = Rated {
+                ranking,
+                known,
+                ranked: ranked.map_err(refused)?,
+                lexical,
+                unlimited: OnceCell::new(),
+                packed: Packed::default(),
+            };
             rated.packed = decider.plan_rated(&rated, settings, &limits).map_err(refused)?.1;
             decider.rated = Some(rated);
         }
         Ok(decider)
+    }
+
+    fn rate(
+        &self,
+        ranking: &CallRanking,
+        known: &Known,
+        lexical: Option<&[f64]>,
+        settings: &Settings,
+        limits: &Limits,
+    ) -> Result<Ranked, Error> {
+        let (signals, options) = (known.signals(lexical), &ranking.options);
+        let minimum = limits.minimum_score;
+        rate(&self.candidates, settings, minimum, &signals, options, self.now_us)
     }
 
     fn plan_rated(
@@ -79,8 +98,18 @@ impl<'a> Decider<'a> {
         settings: &Settings,
         limits: &Limits,
     ) -> Result<(Plan, Packed), Error> {
-        let Rated { ranking, known, ranked, .. } = rated;
+        let Rated { ranking, known, lexical, ranked, unlimited, .. } = rated;
         let (candidates, options) = (&self.candidates, &ranking.options);
+        // The minimum is that of the call, or none.
+        let is_limited = limits.minimum_score > 0.0 || self.minimum_score <= 0.0;
+        let ranked = match unlimited.get() {
+            _ if is_limited => ranked,
+            Some(unlimited) => unlimited,
+            None => {
+                let all = self.rate(ranking, known, lexical.as_deref(), settings, limits)?;
+                unlimited.get_or_init(|| all)
+            }
+        };
         let terms = |place: u32| known.terms(place);
         plan_rated(candidates, settings, limits, self.level, ranked, options, self.now_us, terms)
     }

@@ -21,7 +21,6 @@ use crate::journal::Journal;
 use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::ranking::CallRanking;
-use crate::receipts::Untold;
 use crate::record::Record;
 use crate::relevance::Resident;
 use crate::rendering::Rendering;
@@ -96,10 +95,6 @@ impl Engine {
         let rendering = Rendering::read(&config, &options, available, counting, epoch)?;
         let receipts = Options::flag("receipts", options.receipts.as_ref())?;
         let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
-        let untold = rendering.continued.as_ref().map(|_| Untold::Session);
-        if receipts && let Some(untold) = untold {
-            return Err(untold.refused());
-        }
         let call = Call {
             level,
             settings,
@@ -141,8 +136,7 @@ impl Engine {
             rendering: call.rendering,
             non_finite: outcome.non_finite,
             settings: call.settings,
-            kept: outcome.kept.filter(|_| untold.is_none()),
-            untold,
+            kept: outcome.kept,
             ranking: call.ranking,
             dry_run,
         })

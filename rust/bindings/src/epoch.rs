@@ -12,11 +12,11 @@ use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::call::Call;
-use crate::errors::{ArgumentValueError, pinned_overflow, refused_by_core};
+use crate::continued::{Continued, Stepped};
+use crate::errors::{pinned_overflow, refused_by_core};
 use crate::record::Entry;
 use crate::rendering::{Described, Rendering, add, add_wider, claims, frame, readable};
 
@@ -105,33 +105,10 @@ impl Epoch {
     }
 }
 
-/// The epoch that a call goes on with, and the one it makes of it.
-pub struct Continued {
-    before: Py<Epoch>,
-    after: PyOnceLock<Py<Epoch>>,
-}
-
-impl Continued {
-    /// # Errors
-    /// Without a ceiling.
-    pub fn new(before: Py<Epoch>, ceiling: Option<u64>) -> PyResult<Self> {
-        if ceiling.is_none() {
-            return Err(ArgumentValueError::new_err(
-                "a session needs a ceiling: max_prompt_tokens, of the session or of its workspace",
-            ));
-        }
-        Ok(Self { before, after: PyOnceLock::new() })
-    }
-
-    /// None until the call has decided.
-    pub fn after(&self, py: Python<'_>) -> Option<&Py<Epoch>> {
-        self.after.get(py)
-    }
-
+impl Epoch {
     /// The text, where `available` tokens are enough for it.
-    pub fn text(&self, py: Python<'_>, available: u64) -> Option<String> {
-        let epoch = self.after.get(py)?.get();
-        (epoch.tokens <= available).then(|| epoch.text.clone())
+    pub fn text_within(&self, available: u64) -> Option<String> {
+        (self.tokens <= available).then(|| self.text.clone())
     }
 }
 
@@ -211,6 +188,7 @@ impl Rendering {
         };
         let mut members = Vec::with_capacity(step.kept + step.appended.len());
         let mut selected = Vec::with_capacity(members.capacity());
+        let left_behind = step.left_behind.iter().map(|&place| candidates[place].index).collect();
         for (member, now) in before.members.iter().zip(&found).take(step.kept) {
             members.push(Member { index: now.index, ..member.clone() });
             selected.push(*now);
@@ -225,6 +203,9 @@ impl Rendering {
         add(&mut by_tier, selected);
         let ranks: HashMap<u32, usize> =
             by_tier.iter().enumerate().map(|(rank, selected)| (selected.index, rank)).collect();
+        let mut found_rows: Vec<u32> = found.iter().map(|selected| selected.index).collect();
+        let held = found_rows.drain(..step.kept).collect();
+        found_rows.retain(|row| !ranks.contains_key(row));
         let ranks = members.iter().map(|member| ranks[&member.index]).collect();
         let mut described = looked.described;
         let shown = by_tier.iter().filter_map(|selected| described.remove(&selected.index));
@@ -245,8 +226,8 @@ impl Rendering {
             reused_tokens,
             rebuilt: step.rebuilt,
         };
-        // A call describes once.
-        let _ = continued.after.set(py, Py::new(py, after)?);
+        let (after, room, dropped) = (Py::new(py, after)?, step.room, found_rows);
+        continued.decided(py, Stepped { after, held, left_behind, dropped, room });
         Ok(Described { plan, entries, kept, cut: Vec::new() })
     }
 

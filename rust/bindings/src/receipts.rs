@@ -11,7 +11,7 @@ use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Selected;
 use memory_budget_core::ranking::Term;
 use memory_budget_core::receipt::fits::Fit;
-use memory_budget_core::receipt::{Considered, Reason};
+use memory_budget_core::receipt::{Considered, Continued, Reason};
 use memory_budget_core::score::Scores;
 use memory_budget_core::tier::Tier;
 use pyo3::intern;
@@ -20,6 +20,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::Call;
+use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::errors::{ArgumentValueError, refused_by_core};
 use crate::item::MemoryItem;
@@ -88,29 +89,8 @@ pub fn told<'py>(
     }
 }
 
-/// Who decided in a way that receipts do not tell of yet.
-#[derive(Clone, Copy)]
-pub enum Untold {
-    /// A session, for what its text holds already.
-    Session,
-}
-
-impl Untold {
-    pub fn refused(self) -> PyErr {
-        let who = match self {
-            Self::Session => "what a session holds",
-        };
-        ArgumentValueError::new_err(format!(
-            "receipts tell of the documented formula alone, and {who} decides here"
-        ))
-    }
-}
-
 /// What was kept of an allocation.
 pub fn kept(allocation: &Allocation) -> PyResult<&Kept> {
-    if let Some(untold) = allocation.untold {
-        return Err(untold.refused());
-    }
     allocation.kept.as_ref().ok_or_else(|| {
         let source = match &allocation.holder {
             Holder::Columns(_) => "columns",
@@ -157,9 +137,18 @@ pub fn of<'py>(
     let ids = ids(py, allocation, kept)?;
     let decider = Decider::new(py, allocation, kept)?;
     let judged = decider.judged();
-    let replan = |limits: &Limits| Ok(decider.plan(&allocation.settings, limits)?.0);
+    let step = allocation.rendering.continued.as_ref().and_then(|continued| continued.step(py));
+    let replan = |limits: &Limits| {
+        // A session cuts nothing.
+        let cut_oversized = limits.cut_oversized && step.is_none();
+        Ok(decider.plan(&allocation.settings, &Limits { cut_oversized, ..*limits })?.0)
+    };
     let reasons = judged.reasons(&allocation.record.plan, replan);
-    let reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
+    let mut reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
+    let held = step.map_or(&[][..], |step| &step.held);
+    if let Some(Stepped { left_behind, .. }) = step {
+        considered.mark_continued(&mut reasons, Continued { held, left_behind });
+    }
     let ranks = judged.ranks();
     let mut places = Vec::new();
     for (place, id) in ids.iter().enumerate() {
@@ -193,6 +182,8 @@ pub fn of<'py>(
         let tier = vocabulary::tier_member(py, considered.tier[place])?;
         receipt.set_item(intern!(py, "tier"), tier)?;
         receipt.set_item(intern!(py, "reason"), reasons[place].name())?;
+        let is_held = held.contains(&considered.row(place));
+        receipt.set_item(intern!(py, "held"), is_held)?;
         receipt.set_item(intern!(py, "instead"), instead.map(|place| &ids[place]))?;
         receipt.set_item(intern!(py, "rank"), ranks[place])?;
         receipt.set_item(intern!(py, "tokens"), tokens)?;

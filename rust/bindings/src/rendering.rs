@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
@@ -21,9 +22,10 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::call::Call;
 use crate::columns;
+use crate::continued::Continued;
 use crate::counting::Counting;
 use crate::datetime;
-use crate::epoch::{Continued, Epoch};
+use crate::epoch::Epoch;
 use crate::errors::{
     ArgumentTypeError, ArgumentValueError, Refusal, pinned_overflow, shown_with_type,
 };
@@ -31,6 +33,7 @@ use crate::item::preview_of;
 use crate::options::Options;
 use crate::prompt_template;
 use crate::record::{Created, Entry, Record};
+use crate::recount::Counts;
 use crate::workspace::Configuration;
 
 /// How the text of one call is made, counted and bounded.
@@ -43,6 +46,8 @@ pub struct Rendering {
     pub counting: Counting,
     /// How the tokens of what is rendered are counted.
     rendered: Counting,
+    /// What of it was counted before, where the same is rendered again and again.
+    counts: Option<Arc<Counts>>,
     /// Within a session.
     pub continued: Option<Continued>,
 }
@@ -66,17 +71,18 @@ impl Rendering {
             Some(_) => counting.under_ceiling(py)?,
             None => counting.clone_ref(py),
         };
-        Ok(Self { template, ceiling, counting, rendered, continued })
+        Ok(Self { template, ceiling, counting, rendered, counts: None, continued })
     }
 
-    /// The same under another ceiling.
-    pub fn under(&self, py: Python<'_>, ceiling: u64) -> Self {
+    /// The same, still to be done, under another ceiling; `counts` is for all that is counted.
+    pub fn under(&self, py: Python<'_>, ceiling: u64, counts: &Arc<Counts>) -> Self {
         Self {
             template: self.template.clone(),
             ceiling: Some(ceiling),
             counting: self.counting.clone_ref(py),
             rendered: self.rendered.clone_ref(py),
-            continued: None,
+            counts: Some(Arc::clone(counts)),
+            continued: self.continued.as_ref().map(|continued| continued.again(py)),
         }
     }
 
@@ -95,7 +101,8 @@ impl Rendering {
     }
 
     pub fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
-        self.rendered.count_scanned(py, text)
+        let count = || self.rendered.count_scanned(py, text);
+        self.counts.as_ref().map_or_else(count, |counts| counts.of(text, count))
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -1,11 +1,13 @@
 //! The same call again with another budget: what would have taken a candidate that was left out.
 
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
-use memory_budget_core::plan::Plan;
+use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::Reason;
 use memory_budget_core::receipt::fits::{Fit, PATIENCE, fits_at};
 use memory_budget_core::settings::Settings;
@@ -16,11 +18,13 @@ use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::Call;
+use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::receipts::Kept;
 use crate::record::{Created, Entry};
+use crate::recount::Counts;
 
 /// Reruns, and budgets that need none, after which a search is given up: a second or so.
 const MOST_RERUNS: u32 = 20_000;
@@ -36,17 +40,22 @@ pub fn fits(
     reasons: &[Reason],
     wanted: &[usize],
 ) -> PyResult<Vec<Fit>> {
-    let rerun = Rerun::new(allocation, kept, decider);
+    let rerun = Rerun::new(py, allocation, kept, decider);
     let mut fits = vec![Fit::Never; wanted.len()];
     let mut of_ceiling = Vec::new();
     let mut of_tier: [Vec<usize>; Tier::COUNT] = Default::default();
     for (at, &place) in wanted.iter().enumerate() {
         match reasons[place] {
-            Reason::OverCeiling => of_ceiling.push(at),
-            Reason::OverTierBudget | Reason::Oversized | Reason::Duplicate => {
-                of_tier[kept.considered.tier[place].index()].push(at);
+            Reason::OverCeiling | Reason::NoRoomBehindHeld => of_ceiling.push(at),
+            reason => {
+                let is_of_budget = matches!(
+                    reason,
+                    Reason::OverTierBudget | Reason::Oversized | Reason::Duplicate
+                );
+                if is_of_budget || rerun.may_be_held(place) {
+                    of_tier[kept.considered.tier[place].index()].push(at);
+                }
             }
-            _ => {}
         }
     }
     let mut note = |at: Vec<usize>, found: Vec<Fit>| {
@@ -73,10 +82,17 @@ struct Rerun<'a> {
     kept: &'a Kept,
     limits: Limits,
     bounds: Bounds,
+    /// What a session made of it.
+    step: Option<&'a Stepped>,
 }
 
 impl<'a> Rerun<'a> {
-    fn new(allocation: &'a Allocation, kept: &'a Kept, decider: &'a Decider<'a>) -> Self {
+    fn new(
+        py: Python<'_>,
+        allocation: &'a Allocation,
+        kept: &'a Kept,
+        decider: &'a Decider<'a>,
+    ) -> Self {
         let plan = &allocation.record.plan;
         let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
         let strict = Bounds { budgets, floors: [0; 4], caps: [u64::MAX; 4], available: None };
@@ -84,7 +100,14 @@ impl<'a> Rerun<'a> {
             Some(limited) => (limited.limits, limited.bounds),
             None => (Limits::NONE, strict),
         };
-        Self { decider, allocation, kept, limits, bounds }
+        let continued = allocation.rendering.continued.as_ref();
+        let step = continued.and_then(|continued| continued.step(py));
+        Self { decider, allocation, kept, limits, bounds, step }
+    }
+
+    /// Whether another budget may leave it in a text that holds it already, whatever it is worth by now.
+    fn may_be_held(&self, place: usize) -> bool {
+        self.step.is_some_and(|step| step.dropped.contains(&self.kept.considered.row(place)))
     }
 
     /// Whether there are texts that a ceiling holds for, and whether they were kept.
@@ -103,7 +126,8 @@ impl<'a> Rerun<'a> {
         places: &[usize],
     ) -> PyResult<Vec<Fit>> {
         let mut fits = vec![Fit::At(self.ample(tier)); places.len()];
-        let most = if self.decider.is_by_key() {
+        // In a session, what the tiers' budgets take is not all that a text may hold.
+        let most = if self.decider.is_by_key() && self.step.is_none() {
             #[expect(clippy::cast_possible_truncation)] // no more places than rows
             let wanted: Vec<u32> = places.iter().map(|&place| place as u32).collect();
             let judged = self.decider.judged();
@@ -131,7 +155,9 @@ impl<'a> Rerun<'a> {
         let found = self.scan(py, places, first..=most, |call, budget| {
             budgets[tier.index()] = budget;
             (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
-            let fits = |&place: &usize| self.kept.considered.tokens[place] <= budget;
+            let fits = |&place: &usize| {
+                self.kept.considered.tokens[place] <= budget || self.may_be_held(place)
+            };
             self.limits.spill_over.is_some() || places.iter().any(fits)
         })?;
         let may_be_higher =
@@ -171,33 +197,40 @@ impl<'a> Rerun<'a> {
         let considered = &self.kept.considered;
         let spills = self.limits.spill_over.is_some();
         let level = self.allocation.record.plan.level;
-        // With spill-over, room for everything may still go to others: then there is nothing to look for.
+        // With spill-over, room for everything may still go to others: then there is nothing to look for. What
+        // a new text holds under this ceiling, one a little higher may take.
+        let was_left_behind = |place: usize| {
+            self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
+        };
         let ample = MAX_COUNT / 2;
         let at_most = self.scan(py, places, ample..=ample, |call, available| {
             call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering = self.allocation.rendering.under(py, available);
+            call.rendering.ceiling = Some(available);
             true
         })?;
-        let reachable = places.iter().zip(&at_most).filter(|(_, fit)| matches!(fit, Fit::At(_)));
-        let reachable: Vec<usize> = reachable.map(|(place, _)| *place).collect();
-        if reachable.is_empty() {
+        let is_sought =
+            |place: usize, fit: Fit| matches!(fit, Fit::At(_)) || was_left_behind(place);
+        let sought = places.iter().zip(at_most).filter(|(place, fit)| is_sought(**place, *fit));
+        let sought: Vec<usize> = sought.map(|(place, _)| *place).collect();
+        if sought.is_empty() {
             return Ok(vec![Fit::Unknown; places.len()]);
         }
-        let found = self.scan(py, &reachable, present..=MAX_COUNT, |call, ceiling| {
+        let found = self.scan(py, &sought, present..=MAX_COUNT, |call, ceiling| {
             let available = ceiling - reserved;
             call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering = self.allocation.rendering.under(py, available);
+            call.rendering.ceiling = Some(available);
             // Where no budget is as large as what is looked for, nobody need try.
             let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
                 return false;
             };
             let room = |tier: Tier| if spills { available } else { bounds.budgets[tier.index()] };
-            let has_room =
-                |&place: &usize| considered.tokens[place] <= room(considered.tier[place]);
-            self.limits.cut_oversized || reachable.iter().any(has_room)
+            let has_room = |&place: &usize| {
+                considered.tokens[place] <= room(considered.tier[place]) || self.may_be_held(place)
+            };
+            self.limits.cut_oversized || sought.iter().any(has_room)
         })?;
         let fit = |place| {
-            let at = reachable.iter().position(|it| it == place);
+            let at = sought.iter().position(|it| it == place);
             at.map_or(Fit::Unknown, |at| found[at])
         };
         Ok(places.iter().map(fit).collect())
@@ -218,13 +251,14 @@ impl<'a> Rerun<'a> {
         }
         let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
         let ceiling = rendering.ceiling().unwrap_or(0);
+        let counts = Arc::new(Counts::default());
         let mut call = Call {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
             now_us: record.now_us,
             options: Options::default(),
-            rendering: rendering.under(py, ceiling),
+            rendering: rendering.under(py, ceiling, &counts),
             ranking: ranking.clone(),
             receipts: false,
             dry_run: true,
@@ -238,21 +272,23 @@ impl<'a> Rerun<'a> {
                     py.check_signals()?;
                 }
                 // A budget that is refused takes nothing.
-                let (taken, steps) = self.taken(py, &call).unwrap_or_default();
+                let steps = Cell::new(0);
+                let taken = self.taken(py, &call, &steps).unwrap_or_default();
                 for (found, &place) in found.iter_mut().zip(places) {
-                    let row = u32::try_from(place).unwrap_or(u32::MAX);
+                    let row = self.kept.considered.row(place);
                     if *found == Fit::Unknown && taken.contains(&row) {
                         *found = Fit::At(budget);
                         open -= 1;
                     }
                 }
                 reruns += 1;
-                work += steps;
+                work += steps.get();
             }
             if open == 0 || budget == last {
                 break;
             }
-            if reruns == MOST_RERUNS || work > PATIENCE || tried == MOST_BUDGETS {
+            let is_too_much = work.saturating_add(counts.work()) > PATIENCE;
+            if reruns == MOST_RERUNS || is_too_much || tried == MOST_BUDGETS {
                 return Ok(found);
             }
         }
@@ -260,28 +296,42 @@ impl<'a> Rerun<'a> {
         Ok(found.into_iter().map(never).collect())
     }
 
-    /// The places that a call takes; none where it is refused.
-    fn taken(&self, py: Python<'_>, call: &Call<'_>) -> Option<(HashSet<u32>, u64)> {
-        let plan = |settings: &Settings, limits: &Limits| self.decider.plan(settings, limits);
-        let (planned, work) = plan(&call.settings, &call.limits).ok()?;
+    /// The rows that a call takes; none where it is refused. Adds to `work` what it was.
+    fn taken(&self, py: Python<'_>, call: &Call<'_>, work: &Cell<u64>) -> Option<HashSet<u32>> {
+        let considered = &self.kept.considered;
+        let plan = |settings: &Settings, limits: &Limits| {
+            let (mut plan, steps) = self.decider.plan(settings, limits)?;
+            work.set(work.get().saturating_add(steps));
+            let number = |selected: &mut Selected| {
+                selected.index = considered.row(selected.index as usize);
+            };
+            plan.selected.iter_mut().for_each(number);
+            let oversized = plan.limited.iter_mut().flat_map(|limited| &mut limited.oversized);
+            oversized.flatten().for_each(number);
+            Ok(plan)
+        };
+        let planned = plan(&call.settings, &call.limits).ok()?;
         let rows = |plan: &Plan| plan.selected.iter().map(|selected| selected.index).collect();
         let Some(shown) = self.kept.shown.as_ref().filter(|_| self.has_ceiling_on_text()) else {
-            return Some((rows(&planned), work));
+            return Some(rows(&planned));
         };
         let described = call.rendering.describe(
             py,
             planned,
             call,
-            |settings, limits| plan(settings, limits).map(|(plan, _)| plan),
+            plan,
             |selected, entries| {
-                let (entry, text) = &shown[selected.index as usize];
+                let Some(place) = considered.place(selected.index) else {
+                    unreachable!("whoever is planned is a candidate")
+                };
+                let (entry, text) = &shown[place];
                 entries.push(copy(py, entry));
                 Ok(text.clone_ref(py))
             },
             true,
             |text: &Py<PyString>| text,
         );
-        described.ok().map(|described| (rows(&described.plan), work))
+        described.ok().map(|described| rows(&described.plan))
     }
 }
 

@@ -5,11 +5,13 @@
 //! [`Judged::ranks`]; [`fits`] looks for the budget at which something would have been taken.
 
 mod considered;
+mod continued;
 pub mod fits;
 mod judged;
 mod of_pool;
 
 pub use considered::Considered;
+pub use continued::Continued;
 pub use judged::{Judged, KnownTexts, Texts};
 
 /// Why a candidate was taken or not.
@@ -20,10 +22,14 @@ pub enum Reason {
     Selected,
     /// Taken because it is pinned.
     Pinned,
+    /// In the text of a session since an earlier call.
+    Held,
     /// Its tier had too little left when its turn came.
     OverTierBudget,
     /// Without the ceiling it would have been taken.
     OverCeiling,
+    /// A new text of the session would hold it; behind what is held it does not fit.
+    NoRoomBehindHeld,
     /// Its documented score is below the minimum of the workspace.
     BelowMinimum,
     /// Its score is below the minimum of the ranking.
@@ -47,8 +53,10 @@ impl Reason {
         match self {
             Self::Selected => "selected",
             Self::Pinned => "pinned",
+            Self::Held => "held",
             Self::OverTierBudget => "over_tier_budget",
             Self::OverCeiling => "over_ceiling",
+            Self::NoRoomBehindHeld => "no_room_behind_held",
             Self::BelowMinimum => "below_minimum",
             Self::BelowRankingMinimum => "below_ranking_minimum",
             Self::BelowGate => "below_gate",
@@ -62,6 +70,6 @@ impl Reason {
     /// Whether the candidate was taken.
     #[must_use]
     pub fn is_taken(self) -> bool {
-        matches!(self, Self::Selected | Self::Pinned)
+        matches!(self, Self::Selected | Self::Pinned | Self::Held)
     }
 }

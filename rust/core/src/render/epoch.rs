@@ -95,6 +95,11 @@ pub struct Step {
     pub appended: Vec<usize>,
     /// Why the text does not go on with the whole one before; none if it does.
     pub rebuilt: Option<Rebuilt>,
+    /// The candidates that a new text would hold, and that do not fit behind what was kept, in the order
+    /// that decides ties.
+    pub left_behind: Vec<usize>,
+    /// Tokens that a new text may have.
+    pub room: u64,
 }
 
 /// Goes on with what is held, or begins anew.
@@ -114,15 +119,17 @@ pub fn next<E>(
 ) -> Result<Step, E> {
     let Wanted { memories, claims, scores, bounds } = *wanted;
     let aim = policy.aim(bounds.ceiling);
+    let mut room = aim;
     let mut fresh =
         fit(template, memories, claims, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
     if fresh.tokens > aim {
         // Pinned memories need more than the share.
+        room = bounds.ceiling;
         fresh = fit(template, memories, claims, &bounds, &mut count)?;
     }
     let gap = is_cut_off.then_some(Rebuilt::Changed);
     if held.is_empty() {
-        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::First)));
+        return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::First)));
     }
     let present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
     let mut missing: Vec<usize> =
@@ -140,21 +147,24 @@ pub fn next<E>(
         if key(row) > key(best) || (key(row) >= key(best) && row < best) { row } else { best }
     });
     if tokens > bounds.ceiling || !best.is_none_or(|best| is_in(&best)) {
-        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::Full)));
+        return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::Full)));
     }
     let worth = |row: usize| scores[row] * claims[row].tokens as f64;
     let of_fresh = sum(fresh.prompt.order.iter().map(|&row| worth(row)));
     let held_worth = held.iter().map(|held| held.score * held.tokens as f64);
     let of_text = sum(held_worth.chain(appended.iter().map(|&row| worth(row))));
     if of_text < policy.rebuild_share * of_fresh {
-        return Ok(anew(fresh, gap.unwrap_or(Rebuilt::Value)));
+        return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::Value)));
     }
-    Ok(Step { text, tokens, kept: held.len(), appended, rebuilt: gap })
+    missing.retain(|row| !appended.contains(row));
+    let (kept, left_behind) = (held.len(), missing);
+    Ok(Step { text, tokens, kept, appended, rebuilt: gap, left_behind, room })
 }
 
-fn anew(fresh: Fitted, reason: Rebuilt) -> Step {
+fn anew(fresh: Fitted, room: u64, reason: Rebuilt) -> Step {
     let Fitted { prompt: Prompt { text, order }, tokens, .. } = fresh;
-    Step { text, tokens, kept: 0, appended: order, rebuilt: Some(reason) }
+    let (rebuilt, left_behind) = (Some(reason), Vec::new());
+    Step { text, tokens, kept: 0, appended: order, rebuilt, left_behind, room }
 }
 
 /// What is held, and behind it as many of the missing as fit.
