@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
+
+from memory_budget_allocator import MemoryBudgetAllocator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BENCHES = REPOSITORY / "benches"
@@ -161,3 +164,32 @@ def test_evidence_refuses_bad_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exit_.value.code == 2
     monkeypatch.setattr(evidence, "BUILD_PROFILE", "debug")
     assert evidence.main([]) == 1
+
+
+def test_what_receipts_cost_is_measured_on_equal_selections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import receipt_costs
+
+    monkeypatch.setattr(receipt_costs, "BUILD_PROFILE", "release")
+    target_file = tmp_path / "receipts.json"
+    assert receipt_costs.main(["--rows", "100", "--rounds", "1", "--json", str(target_file)]) == 0
+    figures = json.loads(target_file.read_text())
+    assert [(row["call"], row["rows"]) for row in figures] == [(name, 100) for name in receipt_costs.CALLS]
+    for row in figures:
+        # Something is left out of a hundred, so that there is a search to time.
+        assert all(len(row[name]) == 1 for name in ("without", "asked", "report", "explain"))
+
+    class WithoutMemories(MemoryBudgetAllocator):
+        def allocate(self, *arguments: Any, **options: Any) -> Any:
+            query, memories = arguments
+            return super().allocate(query, [] if options["receipts"] else memories, **options)
+
+    monkeypatch.setattr(receipt_costs, "MemoryBudgetAllocator", WithoutMemories)
+    assert receipt_costs.main(["--rows", "100", "--rounds", "1"]) == 1
+    assert "DIFFERENT: formula, 100 memories" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit_:
+        receipt_costs.main(["--rows", "99"])
+    assert exit_.value.code == 2
+    monkeypatch.setattr(receipt_costs, "BUILD_PROFILE", "debug")
+    assert receipt_costs.main([]) == 1
