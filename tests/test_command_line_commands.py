@@ -197,7 +197,9 @@ def test_what_was_left_when_its_turn_came(run: Run, tmp_path: Path) -> None:
     ]
     path.write_text(json.dumps(records))
     _, out, _ = run("allocate", str(path), "--query", "x")
-    assert "  m1      0.750  does not fit: needs 700, 424 left of 1024" in out.splitlines()
+    assert "needs 700 tokens, and 424 of the budget of 1024 were left when its turn came" in " ".join(
+        out.split()
+    )
     assert "3 of 4" in out
 
 
@@ -218,7 +220,8 @@ def test_what_was_taken_fitted_and_what_was_left_out_did_not(
     verdicts = [verdict for tier in verdicts_of(items, allocation).values() for verdict in tier]
     assert len(verdicts) == len(items)
     for verdict in verdicts:
-        assert verdict.taken == (verdict.item.token_count <= verdict.left)
+        assert verdict.receipt.left is not None
+        assert verdict.taken == (verdict.item.token_count <= verdict.receipt.left)
 
 
 def test_limits_of_one_run(run: Run, tmp_path: Path) -> None:

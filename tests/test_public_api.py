@@ -27,7 +27,7 @@ PUBLIC_NAMES = """
     ConfigurationTypeError DataError DiffEntry ItemTypeError ItemValueError LoggedMemory
     LoggedTierResult MemoryBudgetAllocator MemoryBudgetError MemoryItem MemoryLike MemoryPool
     MemoryTier MissingExtraError PinnedOverflowError PoolSnapshot PromotionResult PromptTemplate
-    QueryComplexity Ranking Receipt ReceiptResult ReceiptTerm ScoreTerm SelectedMemory
+    QueryComplexity Ranking Receipt ReceiptReason ReceiptResult ReceiptTerm ScoreTerm SelectedMemory
     SessionAllocation SessionBusyError TierAllocation TierChange TierChangeOutcome TierMove
     TierResult TierStatistics TokenCounter UnknownMemoryError UnmatchedTierChange WorkspaceConfig
     __version__ context_window count_all_tokens count_tokens truncate_to_tokens

@@ -24,11 +24,14 @@ from memory_budget_allocator import (
     MemoryItem,
     MemoryPool,
     MemoryTier,
+    Ranking,
     Receipt,
     UnknownMemoryError,
     WorkspaceConfig,
 )
 from memory_budget_allocator.command_line import main
+from memory_budget_allocator.command_line.text_width import display_width
+from memory_budget_allocator.receipt_sentences import sentence
 from reference import Memory
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -169,7 +172,7 @@ def test_every_reason_has_its_sentence() -> None:
         "of 100. With a tier budget of 555 it would be selected.",
         "'m3' was left out of the rag tier, rank 4 of 5: it needs 60 tokens, and 45 of the budget of 100 "
         "were left when its turn came. With a tier budget of 115 it would be selected.",
-        "'m4' was left out of the rag tier, rank 5 of 5: its score is below the minimum score. No budget "
+        "'m4' was left out of the rag tier, rank 5 of 5: its score 0.2 is below the minimum score of 0.5. No budget "
         "would change that.",
     ]
     assert str(allocation.report()).splitlines()[3].split() == [
@@ -417,3 +420,152 @@ def test_the_dict_of_a_call_that_asks_for_receipts_has_them() -> None:
     with_receipts = allocator.allocate_memory_budget("q", items, current_time=NOW, receipts=True)
     assert [receipt["reason"] for receipt in with_receipts["receipts"]] == ["selected"]
     assert "receipts" not in allocator.allocate_memory_budget("q", items, current_time=NOW)
+
+
+def test_a_cut_memory_says_so() -> None:
+    texts = ["One sentence of it. " * 20, "Another text altogether. " * 20]
+    items = [MemoryItem(f"m{n}", text, "rag", NOW, relevance_score=0.9 - n) for n, text in enumerate(texts)]
+    allocator = MemoryBudgetAllocator(config(30, oversized="truncate"), log_allocations=False)
+    for door, is_cut in (
+        (items, True),
+        (MemoryPool.from_items(items), True),
+        ([item(0, "rag", 0, 1)], False),
+    ):
+        allocation = allocator.what_if("q", door, tokenizer="o200k_base", receipts=True)
+        first = next(iter(allocation.report()))
+        selected = allocation.to_dict()["tiers"]["rag"]["selected_memories"][0]
+        assert first.truncated == selected.get("truncated", False) == is_cut
+        assert first.tokens == selected["token_count"]
+        if first.truncated:
+            assert first.whole_tokens > 30
+            assert f": cut to {first.tokens} of its {first.whole_tokens} tokens." in allocation.explain("m0")
+            assert "selected (cut)" in str(allocation.report())
+        else:
+            assert first.whole_tokens == first.tokens
+        (told, *_) = allocation.to_dict(receipts=True)["receipts"]
+        assert (told["truncated"], told["whole_token_count"]) == (first.truncated, first.whole_tokens)
+
+
+def test_what_a_minimum_or_a_gate_leaves_out_is_told_with_its_numbers() -> None:
+    items = [item(0, "rag", 0.31, 5), item(1, "rag", 0.1, 5), item(2, "rag", math.nan, 5)]
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+
+    def told(memory_id: str, **options: Any) -> str:
+        workspace = config(100, minimum_score=options.pop("minimum_score", 0.0))
+        return allocator.what_if("q", items, workspace, current_time=NOW, **options).explain(memory_id)
+
+    assert "its score 0.31 is below the minimum score of 0.4." in told("m0", minimum_score=0.4)
+    gate = Ranking(relevance_gate=0.2)
+    assert "its relevance 0.1 is below the gate of 0.2." in told("m1", ranking=gate)
+    assert "its relevance 0 is below the gate of 0.2." in told("m2", ranking=gate)
+    least = Ranking(minimum_score=0.4)
+    assert "its score 0.31 is below the ranking's minimum of 0.4." in told("m0", ranking=least)
+    documented = told("m1", ranking="evidence", minimum_score=0.4)
+    assert "its documented score 0.1 is below the minimum score of 0.4." in documented
+    close = told("m0", minimum_score=0.310001)
+    assert "its score 0.31 is below the minimum score of 0.310001." in close
+
+
+def test_spill_over_names_the_own_budget_of_the_tier() -> None:
+    items = [item(0, "rag", 0.9, 90), item(1, "rag", 0.8, 50), item(2, "rag", 0.7, 20)]
+    allocator = MemoryBudgetAllocator(config(25, others=75, spill_over=True))
+    allocation = allocator.allocate("q", items, current_time=NOW)
+    assert len(allocation) == 1
+    for receipt in allocation.report():
+        if receipt.decision == "left_out":
+            text = allocation.explain(receipt.memory_id)
+            assert "its tier's own budget of 25, and what others left was not enough." in text
+
+
+def test_a_term_without_weight_is_not_told() -> None:
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    alone = allocator.what_if("q", [item(0, "rag", 0.4, 5)], ranking="evidence", current_time=NOW)
+    assert "0 x " not in alone.explain("m0")
+    nothing = Ranking(kind="evidence", importance_weight=0.0, smoothing=0.0)
+    unweighted = allocator.what_if("q", [item(0, "rag", 0.4, 5)], ranking=nothing, current_time=NOW)
+    assert "Its score is 0: nothing about it has a weight." in unweighted.explain("m0")
+
+
+def test_receipts_of_a_dict_are_a_flag() -> None:
+    allocation = MemoryBudgetAllocator().allocate("q", [])
+    with pytest.raises(ArgumentTypeError, match="receipts must be a bool, got 1"):
+        allocation.to_dict(receipts=1)  # type: ignore[arg-type]
+    assert "receipts" not in allocation.to_dict(False)
+    assert allocation.to_dict(True)["receipts"] == []
+
+
+def test_infinities_are_told_as_they_were_given() -> None:
+    items = [item(0, "rag", math.inf, 5), item(1, "rag", math.nan, 5), item(2, "rag", -math.inf, 5)]
+    allocation = MemoryBudgetAllocator().allocate("q", items, current_time=NOW)
+    told = [allocation.explain(each.memory_id) for each in items]
+    assert "relevance 0 (given inf)" in told[0]
+    assert "relevance 0 (not known)" in told[1]
+    assert "relevance 0 (given -inf)" in told[2]
+    given = {receipt.memory_id: receipt.terms[0].given for receipt in allocation.report()}
+    assert given == {"m0": math.inf, "m1": None, "m2": -math.inf}
+    json.dumps(allocation.to_dict(receipts=True), allow_nan=False)
+
+
+def test_what_if_refuses_a_project_of_a_configuration() -> None:
+    with pytest.raises(ArgumentValueError, match="project_id goes with the id of a workspace.*'x'"):
+        MemoryBudgetAllocator().what_if("q", [], config(5), project_id="x")
+
+
+def test_ids_are_those_of_the_call() -> None:
+    for receipts in (False, True):
+        items = [item(0, "rag", 0.9, 50), item(1, "rag", 0.8, 90)]
+        allocation = MemoryBudgetAllocator(config(100)).allocate("q", items, receipts=receipts)
+        for each in items:
+            each.memory_id = f"renamed {each.memory_id}"
+        assert "was selected" in allocation.explain("m0")
+        assert "was left out" in allocation.explain("m1" if receipts else "renamed m1")
+        with pytest.raises(UnknownMemoryError):
+            allocation.explain("renamed m0")
+
+
+def test_a_search_for_a_ceiling_says_why_it_found_none() -> None:
+    items = [item(0, "rag", 0.9, 50), item(1, "working", 0.8, 50)]
+    allocator = MemoryBudgetAllocator(config(60, others=60), log_allocations=False)
+    ceiled = allocator.what_if("q", items, current_time=NOW, max_prompt_tokens=10)
+    assert "(a list needs receipts=True for that)" in ceiled.explain("m0")
+    asked = allocator.what_if("q", items, current_time=NOW, max_prompt_tokens=10, receipts=True)
+    receipt = dataclasses.replace(next(iter(asked.report())), fits_at=None, fits_at_known=False)
+    assert "selected: the search was given up." in sentence(asked, receipt)
+
+
+def test_tables_are_aligned_whatever_ids_hold(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = ["移行は三月末まで", "plain", "long " * 60]
+    items = [MemoryItem(each, "text", "rag", NOW, token_count=5) for each in ids]
+    report = str(MemoryBudgetAllocator().allocate("q", items, current_time=NOW).report())
+    starts = {display_width(line[: line.index("selected")]) for line in report.splitlines()[1:]}
+    assert len(starts) == 1
+    path = tmp_path / "memories.jsonl"
+    rows = [{"memory_id": each, "text": "text", "tier": "rag", "token_count": 5} for each in ids]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert main(["allocate", str(path), "--query", "q", "--report"]) == 0
+    assert all(display_width(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_the_command_line_tells_the_reasons_of_receipts(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "memories.jsonl"
+    rows = [{"memory_id": f"m{n}", "text": "x" * 40, "tier": "rag", "token_count": 10} for n in range(3)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    command = ["allocate", str(path), "--query", "How?", "--max-prompt-tokens", "30"]
+    assert main(command) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "passed over" not in out
+    assert out.count("and the ceiling of 30 tokens leaves no room for it") == 3
+    assert main([*command, "--json", "--explain", "m1"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [receipt["memory_id"] for receipt in result["receipts"]] == ["m1"]
+    assert result["explanations"]["m1"][0].startswith("'m1' was left out")
+    assert main([*command, "--explain", "m1"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == result["explanations"]["m1"][0]
+    monkeypatch.setattr("memory_budget_allocator.command_line.allocate.is_terminal", lambda: True)
+    assert main([*command, "--explain", "m1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(each) <= 80 for each in lines)
+    assert " ".join(lines) == line

@@ -13,7 +13,7 @@ from memory_budget_allocator.options import AllocationOptions
 from memory_budget_allocator.prompt_template import MessageFormat, PromptTemplate
 from memory_budget_allocator.protocols import Columns, MemoryLike
 from memory_budget_allocator.ranking import Ranking
-from memory_budget_allocator.receipts import AllocationDiff, AllocationReport, ReceiptReason
+from memory_budget_allocator.receipts import AllocationDiff, AllocationReport
 from memory_budget_allocator.results import (
     AllocationAverages,
     AllocationLogEntry,
@@ -22,6 +22,7 @@ from memory_budget_allocator.results import (
     ConfigScope,
     LevelName,
     PromotionResult,
+    ReceiptReason,
     ReserveName,
     TierName,
     TierStatistics,
@@ -68,6 +69,8 @@ class _Receipt(TypedDict):
     instead: str | None
     rank: int | None
     tokens: int
+    whole_tokens: int
+    truncated: bool
     score: float
     combined_score: float
     terms: list[_Term]
@@ -118,10 +121,16 @@ class Allocation:
     def explain(self, memory_id: str) -> str: ...
     def report(self) -> AllocationReport: ...
     def diff(self, other: Allocation) -> AllocationDiff: ...
-    def _receipts(self, memory_id: str | None, /) -> list[_Receipt]: ...
+    def _receipts(self, memory_id: str | None, with_fits: bool, /) -> list[_Receipt]: ...
     def _candidate_ids(self) -> list[str]: ...
     @property
     def _new_text_tokens(self) -> int | None: ...
+    @property
+    def _minimums(self) -> tuple[float, float | None, float | None]: ...
+    @property
+    def _spills_over(self) -> bool: ...
+    @property
+    def _has_texts(self) -> bool: ...
     @property
     def _decided_by(self) -> Literal["formula", "key", "choice"]: ...
     def render(self, template: PromptTemplate | None = None) -> str: ...

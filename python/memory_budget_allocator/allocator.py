@@ -356,7 +356,8 @@ class MemoryBudgetAllocator:
 
         Args:
             query, available_memories, context, project_id, current_time, options: as `allocate`.
-            workspace: the id of a workspace, or a configuration that need not be registered.
+            workspace: the id of a workspace, or a configuration that need not be registered; with that,
+                ``project_id`` is refused.
             max_total_tokens: takes the place of that of the workspace; None leaves it.
 
         Raises:
@@ -367,6 +368,11 @@ class MemoryBudgetAllocator:
             config, scope = self.resolve_config(workspace_id, project_id)
         else:
             check_config(workspace, "workspace")
+            if project_id is not None:
+                raise ArgumentValueError(
+                    f"project_id goes with the id of a workspace, and workspace is a WorkspaceConfig; "
+                    f"got {shown(project_id)}"
+                )
             config, scope, workspace_id = workspace, "workspace", workspace.workspace_id
         if max_total_tokens is not None:
             config = copy(config)

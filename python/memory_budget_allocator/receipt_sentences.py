@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from memory_budget_allocator._core import Allocation
     from memory_budget_allocator.receipts import Receipt, ScoreTerm
 
-__all__ = ["sentence"]
+__all__ = ["sentence", "why"]
 
 
 def sentence(allocation: Allocation, receipt: Receipt) -> str:
@@ -20,30 +20,36 @@ def sentence(allocation: Allocation, receipt: Receipt) -> str:
     if receipt.reason == "filtered":
         return f"{name} was no candidate: the call asks for other users, tiers or ids."
     of = f"rank {receipt.rank} of {allocation.tiers[receipt.tier].available}"
+    tokens = _tokens(receipt.tokens)
+    if receipt.truncated:
+        tokens = f"cut to {receipt.tokens} of its {_tokens(receipt.whole_tokens)}"
     if receipt.reason == "selected":
-        decision = f"{name} was selected in the {tier} tier, {of}: {_tokens(receipt.tokens)}."
+        decision = f"{name} was selected in the {tier} tier, {of}: {tokens}."
     elif receipt.reason == "pinned":
         held = ", and was kept from an earlier call" if receipt.held else ""
-        tokens = _tokens(receipt.tokens)
         decision = f"{name} was selected in the {tier} tier because it is pinned{held}: {tokens}."
     elif receipt.reason == "held":
-        decision = (
-            f"{name} was kept from an earlier call in the {tier} tier, {of}: {_tokens(receipt.tokens)}."
-        )
+        decision = f"{name} was kept from an earlier call in the {tier} tier, {of}: {tokens}."
     else:
-        why = _why(allocation, receipt)
-        decision = f"{name} was left out of the {tier} tier, {of}: {why}. {_remedy(allocation, receipt)}"
+        left_out = f"{name} was left out of the {tier} tier, {of}: {why(allocation, receipt)}."
+        decision = f"{left_out} {_remedy(allocation, receipt)}"
     return f"{decision} {_score(receipt)}{_value(receipt)}"
 
 
-def _why(allocation: Allocation, receipt: Receipt) -> str:
+def why(allocation: Allocation, receipt: Receipt) -> str:
+    """Why a memory was left out, as a clause about "it"."""
+    if receipt.reason == "filtered":
+        return "it was no candidate"
     budget = allocation.tiers[receipt.tier].own_budget
     score = "score" if allocation._decided_by == "formula" else "documented score"
     instead = shown(receipt.instead)
+    minimum, of_ranking, gate = allocation._minimums
+    relevance = receipt.terms[0].given
+    relevance = relevance if relevance is not None and math.isfinite(relevance) else 0.0
     reasons = {
-        "below_minimum": f"its {score} is below the minimum score",
-        "below_ranking_minimum": "its score is below the minimum of the ranking",
-        "below_gate": "its relevance is below the gate",
+        "below_minimum": _below(score, receipt.combined_score, "minimum score", minimum),
+        "below_ranking_minimum": _below("score", receipt.score, "ranking's minimum", of_ranking),
+        "below_gate": _below("relevance", relevance, "gate", gate),
         "superseded": f"{instead} replaces it",
         "duplicate": f"it says what {instead} says, which had its turn before",
     }
@@ -57,10 +63,14 @@ def _why(allocation: Allocation, receipt: Receipt) -> str:
         what = f"and {ceiling}, {room} of them for a new text, leaves no room for it"
     elif receipt.reason == "over_ceiling":
         what = f"and {ceiling} leaves no room for it"
+    elif receipt.reason == "oversized" and allocation._spills_over:
+        what = f"more than its tier's own budget of {budget}, and what others left was not enough"
     elif receipt.reason == "oversized":
         what = f"more than the whole budget of {budget}"
     elif allocation._decided_by == "choice":
         what = f"and others were chosen for the budget of {budget}"
+    elif receipt.left is None and allocation._spills_over:
+        what = f"more than was left of its tier's own budget of {budget}, and what others left was not enough"
     elif receipt.left is None:
         what = f"more than was left of the budget of {budget}"
     else:
@@ -68,11 +78,18 @@ def _why(allocation: Allocation, receipt: Receipt) -> str:
     return f"it needs {_tokens(receipt.tokens)}, {what}"
 
 
+def _below(name: str, value: float, limit_name: str, limit: float | None) -> str:
+    if limit is None:
+        return f"its {name} is below the {limit_name}"
+    numbers = [_number(value), _number(limit)]
+    if numbers[0] == numbers[1]:
+        numbers = [repr(value), repr(limit)]
+    return f"its {name} {numbers[0]} is below the {limit_name} of {numbers[1]}"
+
+
 def _remedy(allocation: Allocation, receipt: Receipt) -> str:
     if receipt.reason in ("over_ceiling", "no_room_behind_held"):
-        if receipt.fits_at is not None:
-            return f"With max_prompt_tokens={receipt.fits_at} it would be selected."
-        return "No ceiling is known at which it would be selected (a list needs receipts=True for that)."
+        return _remedy_of_ceiling(allocation, receipt)
     if receipt.fits_at is not None:
         return f"With a tier budget of {receipt.fits_at} it would be selected."
     if receipt.fits_at_known:
@@ -82,8 +99,21 @@ def _remedy(allocation: Allocation, receipt: Receipt) -> str:
     return "At which tier budget it would be selected was not found out: the search takes too long."
 
 
+def _remedy_of_ceiling(allocation: Allocation, receipt: Receipt) -> str:
+    if receipt.fits_at is not None:
+        return f"With max_prompt_tokens={receipt.fits_at} it would be selected."
+    if receipt.fits_at_known:
+        return "No ceiling would change that."
+    if not allocation._has_texts:
+        return "No ceiling is known at which it would be selected (a list needs receipts=True for that)."
+    return "No ceiling is known at which it would be selected: the search was given up."
+
+
 def _score(receipt: Receipt) -> str:
-    terms = " + ".join(_named(term) for term in receipt.terms)
+    weighing = [term for term in receipt.terms if term.weight != 0]
+    if not weighing:
+        return f"Its score is {_number(receipt.score)}: nothing about it has a weight."
+    terms = " + ".join(map(_named, weighing))
     total = receipt.unclamped
     # Only the formula clamps what its terms come to; elsewhere the two differ by rounding.
     is_clamped = _number(total) != _number(receipt.score) and not 0 <= total <= 1
@@ -93,7 +123,7 @@ def _score(receipt: Receipt) -> str:
 
 def _named(term: ScoreTerm) -> str:
     given = "" if term.given in (None, term.value) else f" (given {_number(term.given)})"
-    if term.given is None and term.value == 0:
+    if term.given is None and term.component in ("relevance", "importance", "freshness", "bm25"):
         given = " (not known)"
     return f"{_number(term.weight)} x {term.component} {_number(term.value)}{given}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from memory_budget_allocator import _core
 from memory_budget_allocator.arguments import require_text
@@ -18,37 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from memory_budget_allocator._core import Allocation
-    from memory_budget_allocator.results import ReceiptResult, ReceiptTerm
+    from memory_budget_allocator.results import BudgetName, ReceiptReason, ReceiptResult, ReceiptTerm
 
 __all__ = [
     "AllocationDiff",
     "AllocationReport",
     "DiffEntry",
     "Receipt",
-    "ReceiptReason",
     "ScoreTerm",
+    "candidates_of",
+    "decisions",
     "diff",
     "explain",
+    "receipt_as_dict",
     "receipts_as_dicts",
     "report",
 ]
-
-ReceiptReason: TypeAlias = Literal[
-    "selected",
-    "pinned",
-    "held",
-    "over_tier_budget",
-    "over_ceiling",
-    "no_room_behind_held",
-    "below_minimum",
-    "below_ranking_minimum",
-    "below_gate",
-    "superseded",
-    "duplicate",
-    "oversized",
-    "filtered",
-]
-BudgetName: TypeAlias = Literal["tier_budget", "max_prompt_tokens"]
 
 _TAKEN = ("selected", "pinned", "held")
 _OF_THE_CEILING = ("over_ceiling", "no_room_behind_held")
@@ -64,8 +49,8 @@ class ScoreTerm:
     value: float
     """As it counts: 0.0 where it was NaN or infinite; normalised, where a ranking normalises it."""
     given: float | None
-    """Before it was normalised; None where it is not known. Of neighbours: their mean score; of the cost:
-    the tokens that count."""
+    """Before it was normalised, also an infinity; None where it is not known (NaN). Of neighbours: their mean
+    score; of the cost: the tokens that count."""
 
     @property
     def product(self) -> float:
@@ -91,6 +76,10 @@ class Receipt:
     """Its place in the order in which its tier's candidates had their turn, from 1; None if it had none."""
     tokens: int
     """What it costs; of a memory that was cut, what its beginning costs."""
+    whole_tokens: int
+    """What all of it costs."""
+    truncated: bool
+    """Whether only its beginning was taken."""
     score: float
     """What decided: the sum of the terms. The combined score, 0..1, with the documented formula, which clamps
     the sum; with another ranking any number, and the sum of the terms but for rounding."""
@@ -156,18 +145,19 @@ class AllocationReport:
         return f"<AllocationReport selected={taken}/{len(self.rows)}>"
 
     def __str__(self) -> str:
+        return "\n".join(self._lines(None))
+
+    def _lines(self, width: int | None) -> list[str]:
+        """The table; long ids are cut where it would be wider than that."""
+        from memory_budget_allocator.command_line.tables import Column, table
+
         headings, rows = self._table()
-        rows.insert(0, headings)
-        widths = [max(len(row[column]) for row in rows) for column in range(len(headings))]
         to_the_left = {"TIER", "MEMORY", "DECISION"}
-        lines = (
-            "  ".join(
-                cell.ljust(width) if heading in to_the_left else cell.rjust(width)
-                for heading, cell, width in zip(headings, row, widths, strict=True)
-            )
-            for row in rows
-        )
-        return "\n".join(line.rstrip() for line in lines)
+        columns = [
+            Column(heading, right=heading not in to_the_left, least=8 if heading == "MEMORY" else None)
+            for heading in headings
+        ]
+        return table(columns, rows, width)
 
     def _repr_html_(self) -> str:
         from html import escape  # notebooks alone need it
@@ -237,12 +227,23 @@ class AllocationDiff:
 
 def explain(allocation: Allocation, memory_id: str) -> str:
     """A sentence for each candidate of that id."""
+    receipts = candidates_of(allocation, memory_id)
+    return "\n".join(sentence(allocation, receipt) for receipt in receipts)
+
+
+def candidates_of(allocation: Allocation, memory_id: str) -> list[Receipt]:
+    """Receipts of the candidates of an id that is one."""
     require_text("memory_id", memory_id)
     receipts = _receipts(allocation, memory_id)
     if not receipts:
         near = near_ones(memory_id, allocation._candidate_ids())
         raise UnknownMemoryError(f"no candidate has the id {shown(memory_id)}; {near}")
-    return "\n".join(sentence(allocation, receipt) for receipt in receipts)
+    return receipts
+
+
+def decisions(allocation: Allocation) -> list[Receipt]:
+    """Receipts of all candidates, without the search for what would have taken them."""
+    return _receipts(allocation, None, with_fits=False)
 
 
 def report(allocation: Allocation) -> AllocationReport:
@@ -262,29 +263,33 @@ def diff(allocation: Allocation, other: object) -> AllocationDiff:
 
 def receipts_as_dicts(allocation: Allocation) -> list[ReceiptResult]:
     """Receipts of all candidates as plain, JSON-serialisable dicts."""
-    return [
-        {
-            "memory_id": receipt.memory_id,
-            "position": receipt.position,
-            "tier": receipt.tier.value,
-            "decision": receipt.decision,
-            "reason": receipt.reason,
-            "held": receipt.held,
-            "instead": receipt.instead,
-            "rank": receipt.rank,
-            "token_count": receipt.tokens,
-            "score": receipt.score,
-            "combined_score": receipt.combined_score,
-            "unclamped_score": _finite(receipt.unclamped),
-            "terms": [_term(term) for term in receipt.terms],
-            "cost": _term(receipt.cost) if receipt.cost else None,
-            "key": receipt.key,
-            "fits_at": receipt.fits_at,
-            "fits_at_budget": receipt.fits_at_budget,
-            "fits_at_known": receipt.fits_at_known,
-        }
-        for receipt in _receipts(allocation, None)
-    ]
+    return [receipt_as_dict(receipt) for receipt in _receipts(allocation, None)]
+
+
+def receipt_as_dict(receipt: Receipt) -> ReceiptResult:
+    """A receipt as a plain, JSON-serialisable dict."""
+    return {
+        "memory_id": receipt.memory_id,
+        "position": receipt.position,
+        "tier": receipt.tier.value,
+        "decision": receipt.decision,
+        "reason": receipt.reason,
+        "held": receipt.held,
+        "instead": receipt.instead,
+        "rank": receipt.rank,
+        "token_count": receipt.tokens,
+        "whole_token_count": receipt.whole_tokens,
+        "truncated": receipt.truncated,
+        "score": receipt.score,
+        "combined_score": receipt.combined_score,
+        "unclamped_score": _finite(receipt.unclamped),
+        "terms": [_term(term) for term in receipt.terms],
+        "cost": _term(receipt.cost) if receipt.cost else None,
+        "key": receipt.key,
+        "fits_at": receipt.fits_at,
+        "fits_at_budget": receipt.fits_at_budget,
+        "fits_at_known": receipt.fits_at_known,
+    }
 
 
 def _term(term: ScoreTerm) -> ReceiptTerm:
@@ -293,11 +298,11 @@ def _term(term: ScoreTerm) -> ReceiptTerm:
         "weight": term.weight,
         "value": _finite(term.value),
         "product": _finite(term.product),
-        "given": term.given,
+        "given": None if term.given is None else _finite(term.given),
     }
 
 
-def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
+def _receipts(allocation: Allocation, memory_id: str | None, *, with_fits: bool = True) -> list[Receipt]:
     return [
         Receipt(
             memory_id=parts["memory_id"],
@@ -308,6 +313,8 @@ def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
             instead=parts["instead"],
             rank=parts["rank"],
             tokens=parts["tokens"],
+            whole_tokens=parts["whole_tokens"],
+            truncated=parts["truncated"],
             score=parts["score"],
             combined_score=parts["combined_score"],
             terms=tuple(ScoreTerm(*term) for term in parts["terms"]),
@@ -316,7 +323,7 @@ def _receipts(allocation: Allocation, memory_id: str | None) -> list[Receipt]:
             fits_at=parts["fits_at"],
             fits_at_known=parts["fits_at_known"],
         )
-        for parts in allocation._receipts(memory_id)
+        for parts in allocation._receipts(memory_id, with_fits)
     ]
 
 
@@ -330,7 +337,7 @@ def _cells(receipt: Receipt) -> dict[str, str]:
         "TIER": receipt.tier.value,
         "RANK": "" if receipt.rank is None else str(receipt.rank),
         "MEMORY": one_line(receipt.memory_id),
-        "DECISION": receipt.reason,
+        "DECISION": f"{receipt.reason} (cut)" if receipt.truncated else receipt.reason,
         "SCORE": f"{receipt.score:.4f}",
         "KEY": f"{receipt.key:.4f}",
         "TOKENS": str(receipt.tokens),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 __all__ = [
     "AllocationAverages",
     "AllocationLogEntry",
     "AllocationResult",
     "AllocationStatistics",
+    "BudgetName",
     "BudgetSummary",
     "ComplexityAnalysis",
     "ComplexityContribution",
     "LoggedMemory",
     "LoggedTierResult",
     "PromotionResult",
+    "ReceiptReason",
     "ReceiptResult",
     "ReceiptTerm",
     "ReserveName",
@@ -104,6 +106,24 @@ class _AllocationFigures(TypedDict):
     processing_time_ms: float
 
 
+ReceiptReason: TypeAlias = Literal[
+    "selected",
+    "pinned",
+    "held",
+    "over_tier_budget",
+    "over_ceiling",
+    "no_room_behind_held",
+    "below_minimum",
+    "below_ranking_minimum",
+    "below_gate",
+    "superseded",
+    "duplicate",
+    "oversized",
+    "filtered",
+]
+BudgetName: TypeAlias = Literal["tier_budget", "max_prompt_tokens"]
+
+
 class ReceiptTerm(TypedDict):
     """One part of a score: a `ScoreTerm` as a plain dict. None where a number is infinite."""
 
@@ -121,25 +141,13 @@ class ReceiptResult(TypedDict):
     position: int
     tier: TierName
     decision: Literal["selected", "left_out"]
-    reason: Literal[
-        "selected",
-        "pinned",
-        "held",
-        "over_tier_budget",
-        "over_ceiling",
-        "no_room_behind_held",
-        "below_minimum",
-        "below_ranking_minimum",
-        "below_gate",
-        "superseded",
-        "duplicate",
-        "oversized",
-        "filtered",
-    ]
+    reason: ReceiptReason
     held: bool
     instead: str | None
     rank: int | None
     token_count: int
+    whole_token_count: int
+    truncated: bool
     score: float
     combined_score: float
     unclamped_score: float | None
@@ -147,7 +155,7 @@ class ReceiptResult(TypedDict):
     cost: ReceiptTerm | None
     key: float
     fits_at: int | None
-    fits_at_budget: Literal["tier_budget", "max_prompt_tokens"] | None
+    fits_at_budget: BudgetName | None
     fits_at_known: bool
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.memories import read_memories
-from memory_budget_allocator.command_line.streams import write_json, write_lines
+from memory_budget_allocator.command_line.streams import is_terminal, write_json, write_lines
 from memory_budget_allocator.command_line.tables import Column, bar, facts, number, table, terminal_width
-from memory_budget_allocator.command_line.text_width import displayable
+from memory_budget_allocator.command_line.text_width import displayable, wrapped
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
 from memory_budget_allocator.ranking import Ranking
+from memory_budget_allocator.receipt_sentences import sentence, why
+from memory_budget_allocator.receipts import candidates_of, decisions, receipt_as_dict
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator._core import Allocation
     from memory_budget_allocator.item_face import MemoryItem
+    from memory_budget_allocator.receipts import Receipt
     from memory_budget_allocator.results import AllocationResult, TierName
     from memory_budget_allocator.workspace import WorkspaceConfig
 
@@ -60,16 +64,39 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         receipts=with_receipts,
     )
     # First, because an unknown id is an error.
-    sentences = [allocation.explain(memory_id) for memory_id in arguments.explain or ()]
-    result = allocation.to_dict(receipts=with_receipts and arguments.json)
+    explained = {it: candidates_of(allocation, it) for it in arguments.explain or ()}
+    sentences = {it: [sentence(allocation, each) for each in found] for it, found in explained.items()}
     if arguments.json:
-        write_json(result)
-        return
-    if with_receipts:
-        write_lines([*sentences, *(str(allocation.report()).splitlines() if arguments.report else ())])
-        return
-    verdicts = verdicts_of(items, allocation, by_score=not _is_ranked(config))
-    write_lines(_report(result, verdicts, config, list_all=arguments.all))
+        write_json(_as_json(allocation, explained, sentences, with_report=arguments.report))
+    elif with_receipts:
+        write_lines(_receipts(allocation, sentences, with_report=arguments.report))
+    else:
+        verdicts = verdicts_of(items, allocation)
+        write_lines(_report(allocation, verdicts, config, list_all=arguments.all))
+
+
+def _as_json(
+    allocation: Allocation,
+    explained: dict[str, list[Receipt]],
+    sentences: dict[str, list[str]],
+    *,
+    with_report: bool,
+) -> dict[str, object]:
+    """The result; with the receipts and the sentences of the ids that were asked for, or all receipts."""
+    result: dict[str, object] = {**allocation.to_dict(receipts=with_report)}
+    if explained:
+        found = [receipt_as_dict(receipt) for receipts in explained.values() for receipt in receipts]
+        result.setdefault("receipts", found)
+        result["explanations"] = sentences
+    return result
+
+
+def _receipts(allocation: Allocation, sentences: dict[str, list[str]], *, with_report: bool) -> Iterator[str]:
+    width = terminal_width()
+    for text in chain.from_iterable(sentences.values()):
+        yield from wrapped(text, width) if is_terminal() else [text]
+    if with_report:
+        yield from allocation.report()._lines(width)
 
 
 def _is_ranked(config: WorkspaceConfig) -> bool:
@@ -82,45 +109,31 @@ class Verdict:
     """What became of one memory."""
 
     item: MemoryItem
-    taken: bool
-    left: int
-    """Tokens its tier still had when its turn came; in the end, where the turns are not known."""
+    receipt: Receipt
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was selected."""
+        return self.receipt.decision == "selected"
 
 
-def verdicts_of(
-    items: Sequence[MemoryItem], allocation: Allocation, *, by_score: bool = True
-) -> dict[TierName, list[Verdict]]:
-    """Every memory by tier, in the order in which they were tried.
-
-    Where that is not by score, an allocation tells the order of what was taken alone: the rest comes last.
-    """
-    taken = set(allocation.selected_positions)
-    left: dict[TierName, int] = {name.value: tier.budget for name, tier in allocation.tiers.items()}
-    verdicts: dict[TierName, list[Verdict]] = {tier: [] for tier in left}
-
-    def rank(position: int) -> tuple[bool, float, int]:
-        return not items[position].pinned, -items[position].combined_score, position
-
-    order = sorted(range(len(items)), key=rank)
-    if not by_score:
-        order = [*allocation.selected_positions, *(position for position in order if position not in taken)]
-    for position in order:
-        item = items[position]
-        tier: TierName = item.tier.value
-        verdicts[tier].append(Verdict(item, position in taken, left[tier]))
-        if position in taken:
-            left[tier] -= item.token_count
+def verdicts_of(items: Sequence[MemoryItem], allocation: Allocation) -> dict[TierName, list[Verdict]]:
+    """Every memory by tier: what was taken as the allocation has it, the rest in the order of its turns."""
+    place = {position: rank for rank, position in enumerate(allocation.selected_positions)}
+    verdicts: dict[TierName, list[Verdict]] = {name.value: [] for name in allocation.tiers}
+    for receipt in sorted(decisions(allocation), key=lambda it: place.get(it.position, len(place))):
+        verdicts[receipt.tier.value].append(Verdict(items[receipt.position], receipt))
     return verdicts
 
 
 def _report(
-    result: AllocationResult,
+    allocation: Allocation,
     verdicts: dict[TierName, list[Verdict]],
     config: WorkspaceConfig,
     *,
     list_all: bool,
 ) -> Iterator[str]:
-    width = terminal_width()
+    result, width = allocation.to_dict(), terminal_width()
     multiplier = number(result["budget"]["complexity_multiplier"])
     weights = (config.relevance_weight, config.importance_weight, config.freshness_weight)
     relevance, importance, freshness = map(number, weights)
@@ -142,7 +155,7 @@ def _report(
     yield from _taken(verdicts, config, width)
     if any(not verdict.taken for tier in verdicts.values() for verdict in tier):
         yield ""
-        yield from _left_out(result, verdicts, config, width, None if list_all else LEFT_OUT_SHOWN)
+        yield from _left_out(allocation, verdicts, width, None if list_all else LEFT_OUT_SHOWN)
     if any(verdicts.values()):
         yield ""
         if _is_ranked(config):
@@ -197,8 +210,8 @@ def _tiers(result: AllocationResult, width: int) -> list[str]:
 
 
 def _taken(verdicts: dict[TierName, list[Verdict]], config: WorkspaceConfig, width: int) -> list[str]:
-    groups = {tier: [each.item for each in tried if each.taken] for tier, tried in verdicts.items()}
-    items = [item for group in groups.values() for item in group]
+    groups = {tier: [each for each in tried if each.taken] for tier, tried in verdicts.items()}
+    items = [each.item for group in groups.values() for each in group]
     if not items:
         return ["Nothing was taken."]
     heading, sums = _score_sums(items, config)
@@ -214,27 +227,26 @@ def _taken(verdicts: dict[TierName, list[Verdict]], config: WorkspaceConfig, wid
         if group:
             rows.append([tier])
         rows += [
-            (_name(item), next(remaining), str(item.token_count), displayable(item.text[:PREVIEW]))
-            for item in group
+            (_name(each.item), next(remaining), _tokens(each.receipt), displayable(each.item.text[:PREVIEW]))
+            for each in group
         ]
     return table(columns, rows, width)
 
 
 def _left_out(
-    result: AllocationResult,
+    allocation: Allocation,
     verdicts: dict[TierName, list[Verdict]],
-    config: WorkspaceConfig,
     width: int,
     most: int | None,
 ) -> list[str]:
-    columns = [Column("LEFT OUT", least=10), Column("SCORE", right=True), Column("WHY")]
+    columns = [Column("LEFT OUT", least=10), Column("SCORE", right=True), Column("WHY", least=20, wraps=True)]
     rows: list[Sequence[str]] = []
     for tier, tried in verdicts.items():
         group = [verdict for verdict in tried if not verdict.taken]
         if group:
             rows.append([tier])
         rows += [
-            (_name(each.item), f"{each.item.combined_score:.3f}", _reason(each, tier, result, config))
+            (_name(each.item), f"{each.item.combined_score:.3f}", _reason(allocation, each.receipt))
             for each in group[:most]
         ]
         if most is not None and len(group) > most:
@@ -242,21 +254,12 @@ def _left_out(
     return table(columns, rows, width)
 
 
-def _reason(verdict: Verdict, tier: TierName, result: AllocationResult, config: WorkspaceConfig) -> str:
-    budget, needed = result["tiers"][tier]["budget_tokens"], verdict.item.token_count
-    if verdict.item.combined_score < config.minimum_score:
-        return f"below the minimum score of {number(config.minimum_score)}"
-    if config.spill_over:
-        rest = sum(each["tokens_remaining"] for each in result["tiers"].values())
-        if needed > rest:
-            return f"does not fit: needs {needed}, all tiers left {rest}"
-        perhaps = "passed over by the ranking, or " if _is_ranked(config) else ""
-        return f"{perhaps}above the cap of its tier: needs {needed}"
-    if budget == 0:
-        return f"tier budget is 0: needs {needed}"
-    if needed <= verdict.left:  # by score, whatever fits is taken
-        return "passed over by the ranking"
-    return f"does not fit: needs {needed}, {verdict.left} left of {budget}"
+def _reason(allocation: Allocation, receipt: Receipt) -> str:
+    return displayable(why(allocation, receipt).removeprefix("it "))
+
+
+def _tokens(receipt: Receipt) -> str:
+    return f"{receipt.tokens} of {receipt.whole_tokens}" if receipt.truncated else str(receipt.tokens)
 
 
 def _name(item: MemoryItem) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "abandon_output",
     "finish_output",
+    "is_terminal",
     "report_error",
     "warnings_on_standard_error",
     "write_json",
@@ -64,6 +65,11 @@ def _write(stream: TextIO, text: str) -> None:
     except OSError as error:
         abandon_output()
         raise DataError(f"cannot write the output: {error.strerror or error}") from error
+
+
+def is_terminal() -> bool:
+    """Whether people see the lines as they are written, and no other program reads them."""
+    return _standard_output().isatty()
 
 
 def _standard_output() -> TextIO:

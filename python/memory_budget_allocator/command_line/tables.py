@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from memory_budget_allocator.command_line.text_width import cut, display_width, padded
+from memory_budget_allocator.command_line.text_width import cut, display_width, padded, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +26,8 @@ class Column:
     """Whether its cells stand on the right, as numbers do."""
     least: int | None = None
     """To how many columns of the terminal it may shrink where room is short; None: it may not."""
+    wraps: bool = False
+    """Whether a cell that is too long goes on below, and is not cut."""
 
 
 def terminal_width() -> int:
@@ -32,17 +35,20 @@ def terminal_width() -> int:
     return max(40, shutil.get_terminal_size((80, 24)).columns)
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> list[str]:
-    """A heading and the rows, aligned. A row of a single cell stands on a line of its own, uncut."""
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int | None) -> list[str]:
+    """A heading and the rows, aligned, within a width or as wide as they are. A row of a single cell stands
+    on a line of its own, uncut."""
     rows = list(rows)
     full = [row for row in rows if len(row) == len(columns)]
     widths = [
         max([display_width(column.heading), *(display_width(row[at]) for row in full)])
         for at, column in enumerate(columns)
     ]
-    _shrink(columns, widths, width)
+    if width is not None:
+        _shrink(columns, widths, width)
     lines = [_line(columns, widths, [column.heading for column in columns])]
-    lines += [_line(columns, widths, row) if len(row) == len(columns) else row[0] for row in rows]
+    for row in rows:
+        lines += _lines(columns, widths, row) if len(row) == len(columns) else [row[0]]
     return lines
 
 
@@ -55,6 +61,14 @@ def _shrink(columns: Sequence[Column], widths: list[int], width: int) -> None:
         given = max(0, min(excess, widths[at] - max(least, display_width(columns[at].heading))))
         widths[at] -= given
         excess -= given
+
+
+def _lines(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> Iterable[str]:
+    parts = (
+        wrapped(cell, width) if column.wraps else [cell]
+        for column, width, cell in zip(columns, widths, cells, strict=True)
+    )
+    return (_line(columns, widths, line) for line in zip_longest(*parts, fillvalue=""))
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:

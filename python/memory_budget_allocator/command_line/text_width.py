@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["cut", "display_width", "displayable", "padded"]
+__all__ = ["cut", "display_width", "displayable", "padded", "wrapped"]
 
 ELLIPSIS = "..."
 
@@ -47,6 +47,23 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     """A text filled with spaces to `width` columns, standing left or right in them."""
     fill = " " * (width - display_width(text))
     return fill + text if right else text + fill
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text that take at most `width` columns each, broken at spaces where there are any."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if display_width(longer) <= width:
+            lines[-1] = longer
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if lines[-1] and display_width(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
 
 
 def _is_shown(character: str) -> bool:

@@ -14,6 +14,7 @@ use crate::columns::Rows;
 use crate::epoch::Epoch;
 use crate::item::MemoryItem;
 use crate::limits::Ceiling;
+use crate::options::Options;
 use crate::pool_row::View;
 use crate::ranking::CallRanking;
 use crate::receipts::{self, Kept};
@@ -146,9 +147,13 @@ impl Allocation {
 impl Allocation {
     /// The documented result: plain, JSON-serialisable, made anew by every call.
     /// With `receipts`, also a receipt of every candidate.
-    #[pyo3(signature = (receipts = false))]
-    fn to_dict<'py>(slf: &Bound<'py, Self>, receipts: bool) -> PyResult<Bound<'py, PyDict>> {
+    #[pyo3(signature = (receipts = None), text_signature = "($self, receipts=False)")]
+    fn to_dict<'py>(
+        slf: &Bound<'py, Self>,
+        receipts: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let (py, this) = (slf.py(), slf.get());
+        let receipts = Options::flag("receipts", receipts)?;
         let result = this.with_texts(py, |texts| this.record.result(py, texts))?;
         if receipts {
             let all = receipts::told(slf, "receipts_as_dicts", None)?;
@@ -157,7 +162,8 @@ impl Allocation {
         Ok(result)
     }
 
-    /// Why a memory was taken or left out, in a sentence for each candidate of that id.
+    /// Why a memory was taken or left out, in a sentence for each candidate of that id. The ids are those of
+    /// the call; of what a list left out, those of now, unless the call asked for receipts.
     fn explain<'py>(
         slf: &Bound<'py, Self>,
         memory_id: &Bound<'py, PyAny>,
@@ -176,13 +182,14 @@ impl Allocation {
     }
 
     /// The parts of receipts, of one id or of all: see `receipts.rs`.
-    #[pyo3(signature = (memory_id, /))]
+    #[pyo3(signature = (memory_id, with_fits, /))]
     fn _receipts<'py>(
         &self,
         py: Python<'py>,
         memory_id: Option<&Bound<'py, PyString>>,
+        with_fits: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        receipts::of(py, self, memory_id)
+        receipts::of(py, self, memory_id, with_fits)
     }
 
     /// The ids of all candidates.
@@ -194,6 +201,28 @@ impl Allocation {
     #[getter]
     fn _new_text_tokens(&self, py: Python<'_>) -> Option<u64> {
         Some(self.rendering.continued.as_ref()?.step(py)?.room)
+    }
+
+    /// The least documented score, the least score of the ranking, and the least relevance.
+    #[getter]
+    fn _minimums(&self) -> (f64, Option<f64>, Option<f64>) {
+        let limited = self.record.plan.limited.as_ref();
+        let minimum = limited.map_or(0.0, |limited| limited.limits.minimum_score);
+        let options = self.ranking.as_ref().map(|ranking| &ranking.options);
+        let of_ranking = options.and_then(|options| options.minimum_score);
+        (minimum, of_ranking, options.and_then(|options| options.relevance_gate))
+    }
+
+    /// Whether what tiers leave is offered to others.
+    #[getter]
+    fn _spills_over(&self) -> bool {
+        self.record.plan.limited.as_ref().is_some_and(|limited| limited.limits.spill_over.is_some())
+    }
+
+    /// Whether the texts were kept that a search for a ceiling renders again.
+    #[getter]
+    fn _has_texts(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.shown.is_some())
     }
 
     /// What decided: the documented formula, the keys of another ranking, or a choice among all that fit.

@@ -102,7 +102,8 @@ pub fn kept(allocation: &Allocation) -> PyResult<&Kept> {
     })
 }
 
-/// Ids by place.
+/// Ids by place. Those of a list's selected memories are those of the call; the others are read now, where
+/// the call did not keep them.
 pub fn ids<'py>(
     py: Python<'py>,
     allocation: &Allocation,
@@ -123,14 +124,22 @@ pub fn ids<'py>(
         Holder::Pool(view) => Ok(view.id(py, kept.considered.row(place)).into_bound(py)),
         Holder::Columns(_) => unreachable!("ids of columns are kept"),
     };
-    (0..kept.considered.len()).map(id).collect()
+    let mut ids = (0..kept.considered.len()).map(id).collect::<PyResult<Vec<_>>>()?;
+    for (selected, entry) in allocation.record.plan.selected.iter().zip(&allocation.record.entries) {
+        if let (Some(place), Some(id)) = (kept.considered.place(selected.index), &entry.memory_id) {
+            ids[place] = id.bind(py).clone();
+        }
+    }
+    Ok(ids)
 }
 
-/// The parts of receipts, named as `Receipt` names them: of the candidates of one id, or of all.
+/// The parts of receipts, named as `Receipt` names them: of the candidates of one id, or of all. Without
+/// `with_fits` no budget is looked for.
 pub fn of<'py>(
     py: Python<'py>,
     allocation: &Allocation,
     memory_id: Option<&Bound<'py, PyString>>,
+    with_fits: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let kept = kept(allocation)?;
     let considered = &kept.considered;
@@ -161,7 +170,11 @@ pub fn of<'py>(
         (ranks[place].is_none(), considered.tier[place], ranks[place], place)
     });
     let left_out = places.iter().copied().filter(|&place| !reasons[place].is_taken());
-    let most = if memory_id.is_some() { usize::MAX } else { FITS_REPORTED };
+    let most = match memory_id {
+        _ if !with_fits => 0,
+        Some(_) => usize::MAX,
+        None => FITS_REPORTED,
+    };
     let wanted: Vec<usize> = left_out.take(most).collect();
     let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted)?;
     let left = left(allocation, &decider, considered);
@@ -187,6 +200,9 @@ pub fn of<'py>(
         receipt.set_item(intern!(py, "instead"), instead.map(|place| &ids[place]))?;
         receipt.set_item(intern!(py, "rank"), ranks[place])?;
         receipt.set_item(intern!(py, "tokens"), tokens)?;
+        receipt.set_item(intern!(py, "whole_tokens"), considered.tokens[place])?;
+        let is_cut = is_cut(allocation, considered.row(place));
+        receipt.set_item(intern!(py, "truncated"), is_cut)?;
         receipt.set_item(intern!(py, "score"), explained.score)?;
         receipt.set_item(intern!(py, "combined_score"), considered.scores.combined[place])?;
         let terms: Vec<_> = explained.terms.iter().map(shown_term).collect();
@@ -211,9 +227,15 @@ fn taken(allocation: &Allocation, row: u32, reason: Reason) -> Option<&Selected>
     if reason.is_taken() { selected.find(|selected| selected.index == row) } else { None }
 }
 
-/// Name, weight, value, and what was given; None where that is not known.
+/// Whether only the beginning of it was taken.
+fn is_cut(allocation: &Allocation, row: u32) -> bool {
+    let selected = &allocation.record.plan.selected;
+    allocation.cut.iter().any(|(rank, _)| selected[*rank].index == row)
+}
+
+/// Name, weight, value, and what was given, which may be infinite; None where that is not known.
 fn shown_term(term: &Term) -> (&'static str, f64, f64, Option<f64>) {
-    (term.name, term.weight, term.value, Some(term.given).filter(|given| given.is_finite()))
+    (term.name, term.weight, term.value, Some(term.given).filter(|given| !given.is_nan()))
 }
 
 /// No place is beyond what a u32 counts.
