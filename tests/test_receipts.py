@@ -507,7 +507,7 @@ def test_infinities_are_told_as_they_were_given() -> None:
 
 
 def test_what_if_refuses_a_project_of_a_configuration() -> None:
-    with pytest.raises(ArgumentValueError, match="project_id goes with the id of a workspace.*'x'"):
+    with pytest.raises(ArgumentValueError, match=r"project_id goes with the id of a workspace.*'x'"):
         MemoryBudgetAllocator().what_if("q", [], config(5), project_id="x")
 
 

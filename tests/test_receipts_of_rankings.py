@@ -231,9 +231,9 @@ def test_every_reason_has_its_sentence() -> None:
         "No budget would change that.",
         "long": f"'long' {rest} 4 of 6: it needs 100 tokens, and 80 of the budget of 120 were left when its "
         "turn came. With a tier budget of 140 it would be selected.",
-        "dull": f"'dull' {rest} 5 of 6: its score is below the minimum of the ranking. "
+        "dull": f"'dull' {rest} 5 of 6: its score -1.097 is below the ranking's minimum of -0.5. "
         "No budget would change that.",
-        "off": f"'off' {rest} 6 of 6: its relevance is below the gate. No budget would change that.",
+        "off": f"'off' {rest} 6 of 6: its relevance 0.05 is below the gate of 0.1. No budget would change that.",
     }
     poor = run(items, config(120, minimum_score=0.65), "evidence")
     assert "its documented score is below the minimum score" in poor.explain("long")
@@ -284,7 +284,7 @@ def test_the_command_line_explains_a_ranking(tmp_path: Any, capsys: pytest.Captu
     path.write_text("\n".join(map(json.dumps, rows)))
     command = ["allocate", str(path), "--query", "x", "--ranking", "evidence"]
     assert main([*command, "--explain", "m2"]) == 0
-    assert "x bm25 " in capsys.readouterr().out
+    assert "x neighbours " in capsys.readouterr().out
     assert main([*command, "--report"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert main([*command, "--json", "--report"]) == 0
