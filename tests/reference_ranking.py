@@ -141,9 +141,7 @@ def repeats(one: str, other: str, *, exact: bool, near: int | None) -> bool:
     first, second = words(one), words(other)
     if not first or not second or not (exact or near is not None):
         return False
-    return first == second or (
-        near is not None and (simhash(first) ^ simhash(second)).bit_count() <= near
-    )
+    return first == second or (near is not None and (simhash(first) ^ simhash(second)).bit_count() <= near)
 
 
 def bm25(query: str, texts: Sequence[str], k1: float = 1.5, b: float = 0.75) -> list[float]:

@@ -76,9 +76,7 @@ def test_with_twice_the_room_another_one_of_two_would_be_taken(door: str) -> Non
         found = allocator_of(one_tier(tokens)).allocate(QUERY, memories, current_time=NOW, ranking=EXACT)
         assert ids(found) == taken
     options: dict[str, Any] = {"max_prompt_tokens": 1000, "tokenizer": quarter, "receipts": True}
-    found = allocator_of(one_tier(100)).allocate(
-        QUERY, memories, current_time=NOW, ranking=EXACT, **options
-    )
+    found = allocator_of(one_tier(100)).allocate(QUERY, memories, current_time=NOW, ranking=EXACT, **options)
     assert ids(found) == ["first"]
     receipts = {each.memory_id: (each.reason, each.instead) for each in found.report()}
     assert receipts == {
@@ -267,10 +265,12 @@ def check(positions: Sequence[int], memories: Sequence[MemoryItem], ranking: Ran
         return reference.repeats(one, two, exact=exact, near=ranking.near_duplicates)
 
     numbers = {each.memory_id: row for row, each in enumerate(memories)}
-    replaced = reference.superseded([
-        reference.Candidate(identity=row, replaces=numbers.get(each.supersedes or ""))
-        for row, each in enumerate(memories)
-    ])
+    replaced = reference.superseded(
+        [
+            reference.Candidate(identity=row, replaces=numbers.get(each.supersedes or ""))
+            for row, each in enumerate(memories)
+        ]
+    )
     assert all(count == 1 for count in Counter(positions).values())
     for row in positions:
         if memories[row].pinned:
