@@ -243,93 +243,113 @@ def render(
 ) -> Text:
     """Whom the text holds: `grant` of a call with a ceiling, and of `more` those who move up.
 
-    Taken by the sum of the parts; as long as the whole, counted, is above the ceiling, the last in the order of
-    priority give way, twice as many each time; then as many are given back as fit; then what was left out is
-    tried, three times, without whom it failed for.
+    Taken by the sum of the parts; as long as the whole, counted, is above the ceiling, the last in the order
+    of priority give way, twice as many each time; then as many are given back as fit; then what was left out
+    is tried, three times, without whom it failed for.
     """
-    ceiling = grant.available
-    assert ceiling is not None
+    fitting = Fitting(memories, config, grant, more, frame)
+    text, refused = fitting.evict(fitting.whole(fitting.take(Text([], 0), [])))
+    for _ in range(REFILLS):
+        batch = fitting.take(text, refused)
+        if not batch:
+            break
+        fuller = fitting.whole(text.rows + batch)
+        if fuller.tokens <= fitting.ceiling:
+            text = fuller
+        else:
+            text, failed = fitting.give_back(text, batch)
+            refused.append(failed)
+    return text
 
-    def by_rank(row: int) -> tuple[int, bool, float, int]:
-        is_pinned = memories[row].pinned
-        return TIERS.index(memories[row].tier), not is_pinned, 0.0 if is_pinned else -grant.scores[row], row
 
-    rows = {row for plan in (grant.selected, more) for tier in TIERS for row in plan[tier]}
-    candidates = sorted(rows, key=by_rank)
-    place = {row: at for at, row in enumerate(candidates)}
-    holds = held(memories, candidates, grant, config)
-    priority = sorted(candidates, key=lambda row: (holds[row], -grant.scores[row], place[row]))
-    parts = {row: frame.tokens(frame.item(memories[row])) for row in candidates}
+class Fitting:
+    """The steps of `render`."""
 
-    def whole(rows: list[int]) -> Text:
+    def __init__(
+        self, memories: Sequence[Any], config: Any, grant: Grant, more: dict[str, list[int]], frame: Frame
+    ) -> None:
+        self.memories, self.grant, self.frame = memories, grant, frame
+        assert grant.available is not None
+        self.ceiling = grant.available
+
+        def by_rank(row: int) -> tuple[int, bool, float, int]:
+            is_pinned = memories[row].pinned
+            return (
+                TIERS.index(memories[row].tier),
+                not is_pinned,
+                0.0 if is_pinned else -grant.scores[row],
+                row,
+            )
+
+        rows = {row for plan in (grant.selected, more) for tier in TIERS for row in plan[tier]}
+        candidates = sorted(rows, key=by_rank)
+        self.place = {row: at for at, row in enumerate(candidates)}
+        self.holds = held(memories, candidates, grant, config)
+        self.priority = sorted(
+            candidates, key=lambda row: (self.holds[row], -grant.scores[row], self.place[row])
+        )
+        self.parts = {row: frame.tokens(frame.item(memories[row])) for row in candidates}
+
+    def whole(self, rows: list[int]) -> Text:
         if not rows:
             return Text([], 0)
-        in_order = sorted(rows, key=lambda row: (-grant.scores[row], place[row]))
-        items = frame.between.join(frame.item(memories[row]) for row in in_order)
-        return Text(rows, frame.count(frame.prologue + items + frame.epilogue))
+        in_order = sorted(rows, key=lambda row: (-self.grant.scores[row], self.place[row]))
+        items = self.frame.between.join(self.frame.item(self.memories[row]) for row in in_order)
+        return Text(rows, self.frame.count(self.frame.prologue + items + self.frame.epilogue))
 
-    def take(text: Text, refused: list[int]) -> list[int]:
+    def take(self, text: Text, refused: list[int]) -> list[int]:
         """Whom the parts leave room for beside a text."""
+        frame, costs, budgets = self.frame, self.grant.costs, self.grant.budgets
         total = text.tokens if text.rows else frame.tokens(frame.prologue) + frame.tokens(frame.epilogue)
         used = dict.fromkeys(TIERS, 0)
         for row in text.rows:
-            used[memories[row].tier] += grant.costs[row]
+            used[self.memories[row].tier] += costs[row]
         taken: list[int] = []
         in_vain = 0
-        for row in priority:
-            tier, is_pinned = memories[row].tier, holds[row] == PINNED
+        for row in self.priority:
+            tier, is_pinned = self.memories[row].tier, self.holds[row] == PINNED
             if row in text.rows or row in refused:
                 continue
-            if used[tier] + grant.costs[row] > grant.budgets[tier] and not is_pinned:
+            if used[tier] + costs[row] > budgets[tier] and not is_pinned:
                 continue
-            grown = total + parts[row] + (frame.tokens(frame.between) if text.rows or taken else 0)
-            if grown > ceiling and not is_pinned:
+            grown = total + self.parts[row] + (frame.tokens(frame.between) if text.rows or taken else 0)
+            if grown > self.ceiling and not is_pinned:
                 in_vain += 1
                 if in_vain == PATIENCE:
                     break
                 continue
             total, in_vain = grown, 0
-            used[tier] += grant.costs[row]
+            used[tier] += costs[row]
             taken.append(row)
         return taken
 
-    def give_back(text: Text, more: list[int]) -> tuple[Text, int]:
+    def evict(self, text: Text) -> tuple[Text, list[int]]:
+        """What of a text fits; and who was evicted, and fails to fit beside it, if anyone was."""
+        least = 1
+        while text.tokens > self.ceiling:
+            evictable = [row for row in text.rows if self.holds[row] != PINNED]
+            if not evictable:
+                raise Refused("pinned text", text.tokens, self.ceiling)
+            excess, freed, count = text.tokens - self.ceiling, 0, 0
+            while count < len(evictable) and (count < least or freed < excess):
+                count += 1
+                freed += self.parts[text.rows[-count]]
+            kept, evicted = text.rows[:-count], text.rows[-count:]
+            text = self.whole(kept)
+            least *= 2
+            if text.tokens <= self.ceiling:
+                text, failed = self.give_back(text, evicted)
+                return text, [failed]
+        return text, []
+
+    def give_back(self, text: Text, more: list[int]) -> tuple[Text, int]:
         """The longest beginning of `more` that fits, by bisection, and who comes next."""
         base, fits, too_many = text.rows, 0, len(more)
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
-            tried = whole(base + more[:middle])
-            if tried.tokens <= ceiling:
+            tried = self.whole(base + more[:middle])
+            if tried.tokens <= self.ceiling:
                 fits, text = middle, tried
             else:
                 too_many = middle
         return text, more[fits]
-
-    refused: list[int] = []
-    text = whole(take(Text([], 0), []))
-    least = 1
-    while text.tokens > ceiling:
-        evictable = [row for row in text.rows if holds[row] != PINNED]
-        if not evictable:
-            raise Refused("pinned text", text.tokens, ceiling)
-        excess, freed, count = text.tokens - ceiling, 0, 0
-        while count < len(evictable) and (count < least or freed < excess):
-            count += 1
-            freed += parts[text.rows[-count]]
-        kept, evicted = text.rows[:-count], text.rows[-count:]
-        text = whole(kept)
-        least *= 2
-        if text.tokens <= ceiling:
-            text, failed = give_back(text, evicted)
-            refused.append(failed)
-    for _ in range(REFILLS):
-        batch = take(text, refused)
-        if not batch:
-            break
-        fuller = whole(text.rows + batch)
-        if fuller.tokens <= ceiling:
-            text = fuller
-        else:
-            text, failed = give_back(text, batch)
-            refused.append(failed)
-    return text

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import timedelta
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import reference_policies
@@ -26,6 +28,9 @@ from memory_budget_allocator import (
 from reference import LEVELS, MAX_COUNT, TIERS, Memory
 from reference_policies import RESERVES, Frame, Grant, Refused
 from strategies import NOW, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUERIES = {
     "simple": "Hello",
@@ -73,6 +78,12 @@ def memories(draw: st.DrawFn) -> dict[str, Any]:
         "pinned": draw(st.sampled_from([False] * 19 + [True])),
         "evergreen": draw(st.sampled_from([False] * 4 + [True])),
     }
+
+
+def noted(text: str, **fields: Any) -> dict[str, Any]:
+    """A memory as `memories` draws them, of one token to the budgets."""
+    plain = {"tier": "working", "timestamp": None, "relevance_score": 0.5, "importance_score": 0.5}
+    return {"text": text, **plain, "token_count": 1, "pinned": False, "evergreen": False, **fields}
 
 
 @st.composite
@@ -128,10 +139,13 @@ FRAME = Frame(
 
 
 def uneven(text: str) -> int:
-    """Four characters a token, and up to three more where two lines meet: nothing adds up."""
-    joins = zip(text, text[2:], text[1:], strict=False)
-    extra = sum((ord(one) * 31 + ord(two) * 17) % 4 for one, two, middle in joins if middle == "\n")
-    return -(-len(text) // 4) + extra
+    """Four characters a token, and up to fifteen more as the whole text has it: nothing adds up."""
+    return -(-len(text) // 4) + crc32(text.encode()) % 16
+
+
+def erratic(text: str) -> int:
+    """The same with far more: a text that lost a memory may well have more tokens than before."""
+    return -(-len(text) // 4) + crc32(text.encode()) % 120
 
 
 def expected_of(
@@ -231,8 +245,23 @@ def test_every_door_follows_the_rules(door: str) -> None:
 @st.composite
 def larger_than_they_say(draw: st.DrawFn) -> dict[str, Any]:
     """Memories whose texts in their frames need more than the budgets know of."""
-    more = {"text": draw(st.text("ab漢 ", min_size=5, max_size=60)), "token_count": draw(st.integers(1, 60))}
+    more = {
+        "text": draw(st.text("ab漢 ", min_size=5, max_size=60)),
+        "token_count": draw(st.integers(1, 8)),
+        "pinned": draw(st.sampled_from([False] * 39 + [True])),
+    }
     return draw(memories()) | more
+
+
+@st.composite
+def floors_and_caps(draw: st.DrawFn) -> dict[str, Any]:
+    """Limits that leave room for what is larger than it says, mostly."""
+    floors = st.dictionaries(st.sampled_from(TIERS), st.integers(1, 20), max_size=2)
+    return draw(limits()) | {
+        "max_total_tokens": draw(st.integers(40, 400)),
+        "tier_floors": draw(floors),
+        "minimum_score": draw(st.sampled_from([0.0, 0.0, 0.1])),
+    }
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -242,16 +271,26 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
     @settings(max_examples=200, database=None)
     @given(
         drawn=st.lists(larger_than_they_say(), min_size=5, max_size=25),
-        limited=limits(),
+        limited=floors_and_caps(),
         level=st.sampled_from(LEVELS),
-        ceiling=st.fixed_dictionaries(
-            {"max_prompt_tokens": st.integers(30, 300)}, optional={"tokenizer": st.just(uneven)}
-        ),
+        share=st.floats(0.2, 0.8),
+        tokenizer=st.sampled_from([None, uneven, erratic]),
     )
+    # What the ceiling has room for is never all that the budgets allow.
+    @example([noted("a" * 40)] * 8, {"max_total_tokens": 400}, "simple", 0.5, None)
+    @example([noted("a" * 40)] * 8, {"max_total_tokens": 400}, "simple", 0.5, uneven)
     def compare(
-        drawn: list[dict[str, Any]], limited: dict[str, Any], level: str, ceiling: dict[str, Any]
+        drawn: list[dict[str, Any]],
+        limited: dict[str, Any],
+        level: str,
+        share: float,
+        tokenizer: Callable[[str], int] | None,
     ) -> None:
-        limited = limited | {"max_total_tokens": 100 + limited["max_total_tokens"]}
+        count = tokenizer or FRAME.count
+        texts = sum(count(FRAME.item(SimpleNamespace(text=fields["text"]))) for fields in drawn)
+        ceiling: dict[str, Any] = {"max_prompt_tokens": max(30, int(share * texts))}
+        if tokenizer:
+            ceiling["tokenizer"] = tokenizer
         cases[follow(door, drawn, limited, level, ceiling)] += 1
 
     compare()

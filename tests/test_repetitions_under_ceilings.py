@@ -282,7 +282,7 @@ def check(positions: Sequence[int], memories: Sequence[MemoryItem], ranking: Ran
 @pytest.mark.parametrize("door", DOORS)
 @settings(max_examples=300, deadline=None)
 @given(memory_lists(), rankings, workspaces, templates, st.one_of(st.none(), ceilings))
-def test_nothing_is_said_twice(
+def test_nothing_is_said_twice(  # noqa: PLR0917 - drawn by hypothesis
     door: str,
     memories: list[MemoryItem],
     ranking: Ranking,
@@ -335,7 +335,7 @@ calls = st.lists(
 @pytest.mark.parametrize("door", DOORS)
 @settings(max_examples=300, deadline=None)
 @given(memory_lists(), rankings, workspaces, templates, ceilings, calls, st.sampled_from([0.0, 0.5, 1.0]))
-def test_nothing_is_said_twice_in_a_session(
+def test_nothing_is_said_twice_in_a_session(  # noqa: PLR0917 - drawn by hypothesis
     door: str,
     memories: list[MemoryItem],
     ranking: Ranking,
