@@ -121,6 +121,22 @@ def test_a_session_appends_nothing_that_is_held_in_other_words(door: str, budget
     assert (ids(second.selected), second.rebuilt) == (["old", "other"], None)
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("budget", [60, 1000])
+def test_receipts_name_what_is_held_in_other_words(door: str, budget: int) -> None:
+    """The call itself would take `new`, and pass over `old`."""
+    memories = [
+        memory("old", "Orders are kept in PostgreSQL.", 50, 0.9),
+        memory("new", "orders are kept in postgresql", 40, 0.1),
+    ]
+    session = session_of(one_tier(budget), 300, EXACT)
+    session.allocate(QUERY, DOORS[door](memories), current_time=NOW)
+    memories[0].relevance_score, memories[1].relevance_score = 0.2, 0.9
+    second = session.allocate(QUERY, DOORS[door](memories), current_time=NOW, receipts=True)
+    receipts = {each.memory_id: (each.reason, each.instead) for each in second.allocation.report()}
+    assert receipts == {"old": ("held", None), "new": ("duplicate", "old")}
+
+
 def test_what_a_gate_leaves_out_today_stays_where_it_is_held() -> None:
     memories = [memory("a", "One thing.", 10, 0.9), memory("b", "Another one.", 10, 0.8)]
     session = session_of(one_tier(100), 300, Ranking(relevance_gate=0.5))
