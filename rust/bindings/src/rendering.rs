@@ -182,12 +182,12 @@ impl Rendering {
         let mut repetitions = Repetitions::by(call.watched());
         for (place, candidate) in candidates.iter().enumerate() {
             let cut = cuts.iter().position(|cut| cut.selected.index == candidate.index);
-            let (entry, kept, cut) = match cut.map(|cut| cuts.swap_remove(cut)) {
-                Some(Cut { entry, kept, text, .. }) => (entry, kept, Some(text)),
-                None => {
-                    let (entry, kept) = one(&mut describe, candidate)?;
-                    (entry, kept, None)
-                }
+            let cut = cut.map(|cut| cuts.swap_remove(cut));
+            let (entry, kept, cut) = if let Some(Cut { entry, kept, text, .. }) = cut {
+                (entry, kept, Some(text))
+            } else {
+                let (entry, kept) = one(&mut describe, candidate)?;
+                (entry, kept, None)
             };
             if renders {
                 repetitions.add(place, terms(candidate.index));
