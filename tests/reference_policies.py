@@ -1,11 +1,13 @@
 """What a ceiling, floors, caps, pins, spill-over and a minimum score mean, in plain Python.
 
+`allocate` is what the budgets allow; `render` what a ceiling on the text leaves of it.
+
 As `reference`: written to be checked by eye, one loop per rule, nothing outside the standard library.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import reference
 from reference import TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 RESERVES = ("system", "query", "history", "completion")
@@ -34,6 +36,10 @@ class Grant:
     own: dict[str, int]
     """What each tier may use before anything is shared."""
     available: int | None
+    scores: list[float]
+    """By position, as the costs in tokens."""
+    costs: list[int]
+    floors: dict[str, int]
 
 
 def available_tokens(
@@ -70,8 +76,8 @@ def tokens(amount: float, whole: int) -> int:
 
 def tier_budgets(
     config: Any, level: str, available: int | None
-) -> tuple[dict[str, int], dict[str, int | None]]:
-    """Own budgets and caps in tokens."""
+) -> tuple[dict[str, int], dict[str, int | None], dict[str, int]]:
+    """Own budgets, caps and floors in tokens."""
     plain = {tier: reference.tier_budget(config, tier, level) for tier in TIERS}
     whole = sum(plain.values()) if available is None else min(sum(plain.values()), available)
     floors = {tier: tokens(config.tier_floors.get(tier, 0), whole) for tier in TIERS}
@@ -91,7 +97,7 @@ def tier_budgets(
             raise Refused("floors", sum(floors.values()), available)
         parts = apportion(rest, [budgets[tier] - floors[tier] for tier in TIERS])
         budgets = {tier: floors[tier] + part for tier, part in zip(TIERS, parts, strict=True)}
-    return budgets, caps
+    return budgets, caps, floors
 
 
 def allocate(  # noqa: PLR0917 - the six things that a call depends on
@@ -104,7 +110,7 @@ def allocate(  # noqa: PLR0917 - the six things that a call depends on
 ) -> Grant:
     """Pinned ones, then the best of each tier, then what is left over to whom it serves."""
     available = available_tokens(max_prompt_tokens, reserves, config.tokens_per_char)
-    budgets, caps = tier_budgets(config, level, available)
+    budgets, caps, floors = tier_budgets(config, level, available)
     scores: list[float] = []
     costs: list[int] = []
     for memory in memories:
@@ -168,4 +174,182 @@ def allocate(  # noqa: PLR0917 - the six things that a call depends on
         selected[tier][first:] = sorted(
             selected[tier][first:], key=lambda position: (-scores[position], position)
         )
-    return Grant(selected, budgets, own, available)
+    return Grant(selected, budgets, own, available, scores, costs, floors)
+
+
+@dataclass
+class Text:
+    """Positions whose memories stand in the text, in the order of priority, and its tokens."""
+
+    rows: list[int]
+    tokens: int
+
+
+@dataclass
+class Frame:
+    """A template without headings and slots but the text, and what counts tokens; no text has none."""
+
+    prologue: str
+    before: str
+    behind: str
+    between: str
+    epilogue: str
+    count: Callable[[str], int]
+
+    def item(self, memory: Any) -> str:
+        return self.before + memory.text + self.behind
+
+    def tokens(self, text: str) -> int:
+        return self.count(text) if text else 0
+
+
+# How firmly a memory holds its place, firmest first.
+PINNED, FLOOR, CHOSEN, FREE = range(4)
+PATIENCE = 64
+REFILLS = 3
+
+
+def wider(  # noqa: PLR0917 - as `allocate`
+    memories: Sequence[Any], config: Any, level: str, now: datetime, available: int, most: int
+) -> dict[str, list[int]]:
+    """What twice the tokens would select; nothing where that is refused."""
+    doubled = replace(config, max_total_tokens=min(2 * config.max_total_tokens, most))
+    try:
+        return allocate(memories, doubled, level, now, min(2 * available, most), {}).selected
+    except Refused:
+        return {tier: [] for tier in TIERS}
+
+
+def held(memories: Sequence[Any], candidates: Sequence[int], grant: Grant, config: Any) -> dict[int, int]:
+    """How firmly each candidate holds its place: the first of a tier that its floor covers are its floor."""
+    floors = dict(grant.floors)
+    holds: dict[int, int] = {}
+    for row in candidates:
+        tier, cost = str(memories[row].tier), grant.costs[row]
+        is_in_plan = row in grant.selected[tier]
+        if memories[row].pinned:
+            holds[row] = PINNED
+            floors[tier] = max(0, floors[tier] - cost)
+        elif is_in_plan and 0 < floors[tier] >= cost:
+            holds[row] = FLOOR
+            floors[tier] -= cost
+        else:
+            holds[row] = CHOSEN if is_in_plan and config.spill_over else FREE
+    return holds
+
+
+def render(
+    memories: Sequence[Any], config: Any, grant: Grant, more: dict[str, list[int]], frame: Frame
+) -> Text:
+    """Whom the text holds: `grant` of a call with a ceiling, and of `more` those who move up.
+
+    Taken by the sum of the parts; as long as the whole, counted, is above the ceiling, the last in the order
+    of priority give way, twice as many each time; then as many are given back as fit; then what was left out
+    is tried, three times, without whom it failed for.
+    """
+    fitting = Fitting(memories, config, grant, more, frame)
+    text, refused = fitting.evict(fitting.whole(fitting.take(Text([], 0), [])))
+    for _ in range(REFILLS):
+        batch = fitting.take(text, refused)
+        if not batch:
+            break
+        fuller = fitting.whole(text.rows + batch)
+        if fuller.tokens <= fitting.ceiling:
+            text = fuller
+        else:
+            text, failed = fitting.give_back(text, batch)
+            refused.append(failed)
+    return text
+
+
+class Fitting:
+    """The steps of `render`."""
+
+    def __init__(
+        self, memories: Sequence[Any], config: Any, grant: Grant, more: dict[str, list[int]], frame: Frame
+    ) -> None:
+        self.memories, self.grant, self.frame = memories, grant, frame
+        assert grant.available is not None
+        self.ceiling = grant.available
+
+        def by_rank(row: int) -> tuple[int, bool, float, int]:
+            is_pinned = memories[row].pinned
+            return (
+                TIERS.index(memories[row].tier),
+                not is_pinned,
+                0.0 if is_pinned else -grant.scores[row],
+                row,
+            )
+
+        rows = {row for plan in (grant.selected, more) for tier in TIERS for row in plan[tier]}
+        candidates = sorted(rows, key=by_rank)
+        self.place = {row: at for at, row in enumerate(candidates)}
+        self.holds = held(memories, candidates, grant, config)
+        self.priority = sorted(
+            candidates, key=lambda row: (self.holds[row], -grant.scores[row], self.place[row])
+        )
+        self.parts = {row: frame.tokens(frame.item(memories[row])) for row in candidates}
+
+    def whole(self, rows: list[int]) -> Text:
+        if not rows:
+            return Text([], 0)
+        in_order = sorted(rows, key=lambda row: (-self.grant.scores[row], self.place[row]))
+        items = self.frame.between.join(self.frame.item(self.memories[row]) for row in in_order)
+        return Text(rows, self.frame.count(self.frame.prologue + items + self.frame.epilogue))
+
+    def take(self, text: Text, refused: list[int]) -> list[int]:
+        """Whom the parts leave room for beside a text."""
+        frame, costs, budgets = self.frame, self.grant.costs, self.grant.budgets
+        total = text.tokens if text.rows else frame.tokens(frame.prologue) + frame.tokens(frame.epilogue)
+        used = dict.fromkeys(TIERS, 0)
+        for row in text.rows:
+            used[self.memories[row].tier] += costs[row]
+        taken: list[int] = []
+        in_vain = 0
+        for row in self.priority:
+            tier, is_pinned = self.memories[row].tier, self.holds[row] == PINNED
+            if row in text.rows or row in refused:
+                continue
+            if used[tier] + costs[row] > budgets[tier] and not is_pinned:
+                continue
+            grown = total + self.parts[row] + (frame.tokens(frame.between) if text.rows or taken else 0)
+            if grown > self.ceiling and not is_pinned:
+                in_vain += 1
+                if in_vain == PATIENCE:
+                    break
+                continue
+            total, in_vain = grown, 0
+            used[tier] += costs[row]
+            taken.append(row)
+        return taken
+
+    def evict(self, text: Text) -> tuple[Text, list[int]]:
+        """What of a text fits; and who was evicted, and fails to fit beside it, if anyone was."""
+        least = 1
+        while text.tokens > self.ceiling:
+            evictable = [row for row in text.rows if self.holds[row] != PINNED]
+            if not evictable:
+                raise Refused("pinned text", text.tokens, self.ceiling)
+            excess, freed, count = text.tokens - self.ceiling, 0, 0
+            while count < len(evictable) and (count < least or freed < excess):
+                count += 1
+                freed += self.parts[text.rows[-count]]
+            kept, evicted = text.rows[:-count], text.rows[-count:]
+            text = self.whole(kept)
+            least *= 2
+            if text.tokens <= self.ceiling:
+                text, failed = self.give_back(text, evicted)
+                return text, [failed]
+        return text, []
+
+    def give_back(self, text: Text, more: list[int]) -> tuple[Text, int]:
+        """The longest beginning of `more` that fits, by bisection, and who comes next."""
+        base, fits, too_many = text.rows, 0, len(more)
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            tried = self.whole(base + more[:middle])
+            if tried.tokens <= self.ceiling:
+                fits, text = middle, tried
+            else:
+                too_many = middle
+        return text, more[fits]

@@ -3,8 +3,7 @@
 Equal to the bit: words, BM25, normalised signals, scores, order keys, and with them every selection. All sums
 are in the stated order. `math.log`, `math.exp` and `math.sqrt` are those of the C library on both sides.
 
-Not stated here: SimHashes, which are hashes, and the search of the exact knapsack, whose result is checked
-against every subset instead.
+Not stated here: the search of the exact knapsack, whose result is checked against every subset instead.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import math
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "normalised",
     "query_words",
     "rank",
+    "repeats",
     "smoothed",
     "superseded",
     "take",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 MOST_COUNTED = 255
+
+ALL_BITS = 2**64 - 1
 
 INVISIBLE = "\u00ad\u200d\u2060\ufeff"
 
@@ -106,6 +109,39 @@ def words(text: str) -> list[str]:
 def query_words(query: str) -> list[str]:
     """The different words, in the order of their first appearance."""
     return list(dict.fromkeys(words(query)))
+
+
+def mixed(bits: int) -> int:
+    """Every bit spread over 64 bits: the finaliser of MurmurHash3."""
+    bits = (bits ^ (bits >> 33)) * 0xFF51AFD7ED558CCD & ALL_BITS
+    bits = (bits ^ (bits >> 33)) * 0xC4CEB9FE1A85EC53 & ALL_BITS
+    return bits ^ (bits >> 33)
+
+
+def word_hash(word: str) -> int:
+    """FNV-1a of the UTF-8, mixed, in the upper 56 of 64 bits."""
+    found = 0xCBF29CE484222325
+    for byte in word.encode():
+        found = (found ^ byte) * 0x100000001B3 & ALL_BITS
+    return mixed(found) & ~0xFF
+
+
+def simhash(found: Sequence[str]) -> int:
+    """The bits that more than half of the hashes of all words and pairs of neighbours have."""
+    hashes = [word_hash(word) for word in found]
+    votes = [mixed(each) for each in hashes]
+    for one, two in pairwise(hashes):
+        turned = (one << 23 | one >> 41) & ALL_BITS
+        votes.append(mixed(turned ^ two))
+    return sum(1 << bit for bit in range(64) if 2 * sum(vote >> bit & 1 for vote in votes) > len(votes))
+
+
+def repeats(one: str, other: str, *, exact: bool, near: int | None) -> bool:
+    """Whether one text says what the other says. Texts without words repeat nothing."""
+    first, second = words(one), words(other)
+    if not first or not second or not (exact or near is not None):
+        return False
+    return first == second or (near is not None and (simhash(first) ^ simhash(second)).bit_count() <= near)
 
 
 def bm25(query: str, texts: Sequence[str], k1: float = 1.5, b: float = 0.75) -> list[float]:

@@ -168,7 +168,7 @@ def found(candidates: Sequence[Candidate], held: Sequence[Candidate]) -> list[in
             row
             for row, it in enumerate(candidates)
             if (it.memory_id, it.text, it.tokens) == (member.memory_id, member.text, member.tokens)
-            and (it.verdict in ("kept", "below_minimum") or it.pinned)
+            and (it.verdict != "superseded" or it.pinned)
             and row not in rows
         ]
         if not same:

@@ -13,7 +13,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::{Amount, Limits, SpillOver};
 use memory_budget_core::plan::{Plan, plan_within};
 use memory_budget_core::render::fit::{Bounds, Claim, Hold, fit, most_recounts};
-use memory_budget_core::render::{Framed, Memory, Order, Source, Template};
+use memory_budget_core::render::{Apart, Framed, Memory, Order, Source, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::counter::TokenCounter;
@@ -203,9 +203,9 @@ fuzz_target!(|case: Case| {
         })
         .collect();
     let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
-    let fitted = fit(&template, &framed, &claims, &Bounds { ceiling, budgets }, |text: &str| {
-        Ok::<_, Infallible>(tokens_of(case.counter, text))
-    });
+    let count = |text: &str| Ok::<_, Infallible>(tokens_of(case.counter, text));
+    let (apart, bounds) = (Apart::default(), Bounds { ceiling, budgets });
+    let fitted = fit(&template, &framed, &claims, &apart, &bounds, count);
     let fitted = fitted.unwrap_or_else(|never| match never {});
     let order = &fitted.prompt.order;
     if order.is_empty() {

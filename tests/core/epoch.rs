@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use memory_budget_core::render::epoch::{Held, Policy, Rebuilt, Step, Wanted, next};
 use memory_budget_core::render::fit::{Bounds, Claim, Hold};
-use memory_budget_core::render::{Framed, Memory, Order, Source, Template};
+use memory_budget_core::render::{Apart, Framed, Memory, Order, Source, Template};
 use memory_budget_core::tier::Tier;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,6 +29,8 @@ fn uneven(text: &str) -> u64 {
 
 #[derive(Clone, Debug)]
 struct Row {
+    /// Rows of one kind say the same.
+    kind: u8,
     text: String,
     tier: Tier,
     tokens: u64,
@@ -37,8 +39,8 @@ struct Row {
 
 fn row() -> impl Strategy<Value = Row> {
     let pinned = prop_oneof![15 => Just(false), 1 => Just(true)];
-    ("[a-e \n]{0,60}", select(Tier::ALL.to_vec()), 0u64..30, pinned)
-        .prop_map(|(text, tier, tokens, pinned)| Row { text, tier, tokens, pinned })
+    (0u8..40, "[a-e \n]{0,60}", select(Tier::ALL.to_vec()), 0u64..30, pinned)
+        .prop_map(|(kind, text, tier, tokens, pinned)| Row { kind, text, tier, tokens, pinned })
 }
 
 /// One call: the scores of all rows, who is gone (if anybody), and the budgets.
@@ -97,17 +99,34 @@ fn call(
         Claim { tokens: rows[row].tokens, hold }
     };
     let claims: Vec<_> = there.iter().map(claim).collect();
-    let kept: Vec<_> = before.iter().take_while(|(row, _)| there.contains(row)).collect();
+    // What repeats a pinned one may not stay, as the bindings see to.
+    let is_said = |row: usize| {
+        let says_it = |other: &usize| {
+            *other != row && rows[*other].pinned && rows[*other].kind == rows[row].kind
+        };
+        !rows[row].pinned && there.iter().any(says_it)
+    };
+    let stays = |(row, _): &&(usize, Framed)| there.contains(row) && !is_said(*row);
+    let kept: Vec<_> = before.iter().take_while(stays).collect();
     let held = |(row, framed): &&(usize, Framed)| {
         let mut framed = framed.clone();
         framed.key.score = asked.scores[*row];
         let candidate = there.iter().position(|there| there == row);
-        Held { framed, tokens: rows[*row].tokens, score: asked.scores[*row], candidate }
+        let says_it =
+            |place: &usize| there[*place] != *row && rows[there[*place]].kind == rows[*row].kind;
+        let repeated_by = (0..there.len()).filter(says_it).collect();
+        let (tokens, score) = (rows[*row].tokens, asked.scores[*row]);
+        Held { framed, tokens, score, candidate, repeated_by }
     };
     let held: Vec<_> = kept.iter().map(held).collect();
     let bounds = Bounds { ceiling, budgets: asked.budgets };
     let scores: Vec<_> = there.iter().map(|&row| asked.scores[row]).collect();
-    let wanted = Wanted { memories: &memories, claims: &claims, scores: &scores, bounds };
+    let pairs = (0..there.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+    let says_same =
+        |(one, other): &(usize, usize)| rows[there[*one]].kind == rows[there[*other]].kind;
+    let apart: Apart = pairs.filter(says_same).collect();
+    let wanted =
+        Wanted { memories: &memories, claims: &claims, scores: &scores, apart: &apart, bounds };
     let is_cut_off = held.len() < before.len();
     let step = next(template, &wanted, &held, is_cut_off, policy, |text| {
         Ok::<_, Infallible>(uneven(text))
@@ -151,17 +170,29 @@ proptest! {
                 let pinned = (0..ROWS).filter(|row| rows[*row].pinned && asked.gone != Some(*row));
                 prop_assert!(pinned.into_iter().all(|row| present.contains(&row)));
                 prop_assert!(step.kept == held || step.kept == 0);
-                // Of what a new text would hold, what is not in this one was left behind.
+                // Of what a new text would hold, what is not in this one, nor said by what was kept, was
+                // left behind.
                 let new = call(&template, &rows, asked, ceiling, &policy, &Members::new());
                 prop_assert!(new.step.tokens <= step.room && step.room <= ceiling);
                 let mut missing = rows_of(&new.members);
-                missing.retain(|row| !present.contains(row));
+                let kept = &members[..step.kept];
+                let is_said = |row: usize| {
+                    kept.iter().any(|(other, _)| rows[*other].kind == rows[row].kind)
+                };
+                missing.retain(|&row| !present.contains(&row) && !is_said(row));
                 let mut told = left_behind;
                 told.sort_unstable();
                 prop_assert_eq!(told, missing);
                 prop_assert!(step.kept > 0 || present == rows_of(&new.members));
                 present.dedup();
                 prop_assert_eq!(present.len(), members.len());
+                let says_same = |&(one, other): &(usize, usize)| {
+                    let (first, second) = (&rows[present[one]], &rows[present[other]]);
+                    first.kind == second.kind && !(first.pinned && second.pinned)
+                };
+                let count = present.len();
+                let mut pairs = (0..count).flat_map(|one| (0..one).map(move |other| (one, other)));
+                prop_assert!(!pairs.any(|pair| says_same(&pair)));
                 // The frames of all members, in their order.
                 let mut rest = &step.text[..];
                 for (_, framed) in &members {

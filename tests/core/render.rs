@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::render::fit::{Bounds, Claim, Fitted, Hold, fit, most_recounts};
 use memory_budget_core::render::truncate::{Cut, MARK, truncate, truncate_within};
-use memory_budget_core::render::{Framed, Memory, Order, Prompt, Source, Template, TemplateError};
+use memory_budget_core::render::{
+    Apart, Framed, Memory, Order, Prompt, Source, Template, TemplateError,
+};
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::counter::TokenCounter;
 use memory_budget_core::tokens::upper_bound::UpperBound;
@@ -180,13 +182,15 @@ fn additive(text: &str) -> u64 {
 fn fitted(
     template: &Template,
     rows: &[Row],
+    apart: &Apart,
     bounds: &Bounds,
     count: fn(&str) -> u64,
 ) -> (Vec<Framed>, Fitted) {
     let memories = framed(template, rows);
     let claims: Vec<_> =
         rows.iter().map(|row| Claim { tokens: row.tokens, hold: row.hold }).collect();
-    let fitted = fit(template, &memories, &claims, bounds, |text| Ok::<_, Infallible>(count(text)));
+    let count = |text: &str| Ok::<_, Infallible>(count(text));
+    let fitted = fit(template, &memories, &claims, apart, bounds, count);
     (memories, fitted.unwrap())
 }
 
@@ -195,6 +199,16 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     let ceiling = prop_oneof![3 => 0u64..400, 1 => Just(0), 1 => Just(u64::MAX)];
     (ceiling, [budget(), budget(), budget(), budget()])
         .prop_map(|(ceiling, budgets)| Bounds { ceiling, budgets })
+}
+
+fn pairs() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    vec((0usize..24, 0usize..24), 0..12)
+}
+
+/// Those of so many rows.
+fn among(pairs: &[(usize, usize)], rows: usize) -> Vec<(usize, usize)> {
+    let is_pair = |(one, other): &&(usize, usize)| one != other && *one.max(other) < rows;
+    pairs.iter().filter(is_pair).copied().collect()
 }
 
 fn without_pins(rows: &mut [Row]) {
@@ -252,12 +266,15 @@ proptest! {
         template in template(),
         mut rows in vec(row(), 0..24),
         bounds in bounds(),
+        pairs in pairs(),
         pins in any::<bool>(),
     ) {
         if !pins {
             without_pins(&mut rows);
         }
-        let (memories, fitted) = fitted(&template, &rows, &bounds, uneven);
+        let pairs = among(&pairs, rows.len());
+        let apart = pairs.iter().copied().collect();
+        let (memories, fitted) = fitted(&template, &rows, &apart, &bounds, uneven);
         let order = &fitted.prompt.order;
         let is_in = |row: usize| order.contains(&row);
         let pinned: Vec<_> = (0..rows.len()).filter(|&row| rows[row].hold == Hold::Pinned).collect();
@@ -279,6 +296,11 @@ proptest! {
         prop_assert_eq!(once.len(), order.len());
         let again = template.assemble(&memories, once);
         prop_assert_eq!(&again, &fitted.prompt);
+        // Of a pair one is in, unless one is pinned.
+        let is_pinned = |row: usize| rows[row].hold == Hold::Pinned;
+        for (one, other) in pairs {
+            prop_assert!(!(is_in(one) && is_in(other)) || is_pinned(one) || is_pinned(other));
+        }
         // Tiers keep their budgets; pins go first.
         for tier in Tier::ALL {
             let used: u64 = order.iter().map(|&row| &rows[row]).filter(|row| row.tier == tier)
@@ -294,9 +316,12 @@ proptest! {
         template in template(),
         mut rows in vec(row(), 0..24),
         bounds in bounds(),
+        pairs in pairs(),
     ) {
         without_pins(&mut rows);
-        let (memories, fitted) = fitted(&template, &rows, &bounds, additive);
+        let pairs = among(&pairs, rows.len());
+        let apart = pairs.iter().copied().collect();
+        let (memories, fitted) = fitted(&template, &rows, &apart, &bounds, additive);
         prop_assert!(fitted.recounts <= 1);
         prop_assert!(fitted.tokens <= bounds.ceiling);
         let order = &fitted.prompt.order;
@@ -306,6 +331,13 @@ proptest! {
             let row = &rows[left_out];
             let charged: u64 = order.iter().map(|&it| &rows[it]).filter(|it| it.tier == row.tier)
                 .map(|it| it.tokens).sum();
+            let kept_from = |(one, other): &(usize, usize)| {
+                (*one == left_out && order.contains(other))
+                    || (*other == left_out && order.contains(one))
+            };
+            if pairs.iter().any(kept_from) {
+                continue;
+            }
             let fits = additive(&text) <= bounds.ceiling
                 && charged + row.tokens <= bounds.budgets[row.tier.index()];
             prop_assert!(!fits, "row {left_out} would fit");
@@ -424,7 +456,7 @@ fn a_counter_that_fails_ends_it() {
     let template = Template::default();
     let memories = vec![];
     let bounds = Bounds { ceiling: 10, budgets: [10; 4] };
-    let failed = fit(&template, &memories, &[], &bounds, |_| Err("no"));
+    let failed = fit(&template, &memories, &[], &Apart::default(), &bounds, |_| Err("no"));
     assert_eq!(failed, Err("no"));
     assert_eq!(truncate("some text", 3, MARK, |_| Err("no")), Err("no"));
 }

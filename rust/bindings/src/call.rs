@@ -5,6 +5,7 @@ use std::sync::Arc;
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Plan;
+use memory_budget_core::ranking::duplicates::DuplicateRule;
 use memory_budget_core::settings::Settings;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -33,7 +34,22 @@ pub struct Call<'py> {
     pub dry_run: bool,
 }
 
+/// Whom a door plans among.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// Whom the ranking admits.
+    Admitted,
+    /// Whoever is there and not replaced, also what the ranking leaves out today.
+    All,
+}
+
 impl Call<'_> {
+    /// Which repetitions no text may hold.
+    pub fn watched(&self) -> DuplicateRule {
+        let watched = |ranking: &Arc<CallRanking>| ranking.options.watched();
+        self.ranking.as_ref().map(watched).unwrap_or_default()
+    }
+
     /// How the tokens of memories are counted.
     pub fn counting(&self) -> &Counting {
         &self.rendering.counting

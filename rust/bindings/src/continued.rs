@@ -19,6 +19,8 @@ pub struct Stepped {
     pub held: Vec<u32>,
     /// What a new text would hold, and what does not fit behind what was kept.
     pub left_behind: Vec<u32>,
+    /// What the budgets allow and what was kept says already, each with what says it.
+    pub repeats: Vec<(u32, u32)>,
     /// What the text before held as well, and what a new one does not.
     pub dropped: Vec<u32>,
     /// Tokens that a new text may have.

@@ -9,13 +9,15 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, plan_within};
 use memory_budget_core::ranking::pack::Packed;
-use memory_budget_core::ranking::{Explained, Ranked, Term, plan_rated, rate};
+use memory_budget_core::ranking::text::Terms;
+use memory_budget_core::ranking::{Explained, Ranked, RankingOptions, Term, plan_rated, rate};
 use memory_budget_core::receipt::{Considered, Judged, KnownTexts, Texts};
 use memory_budget_core::score::finite_or_zero;
 use memory_budget_core::settings::{Settings, Weights};
 use pyo3::prelude::*;
 
 use crate::allocation::Allocation;
+use crate::call::Among;
 use crate::errors::refused_by_core;
 use crate::ranking::{CallRanking, Known};
 use crate::receipts::Kept;
@@ -38,8 +40,8 @@ struct Rated<'a> {
     known: &'a Known,
     lexical: Option<Cow<'a, [f64]>>,
     ranked: Ranked,
-    /// The same without the minimum of the documented score.
-    unlimited: OnceCell<Ranked>,
+    /// The same among all, without any minimum.
+    all: OnceCell<Ranked>,
     packed: Packed,
 }
 
@@ -64,16 +66,18 @@ impl<'a> Decider<'a> {
         };
         if let (Some(ranking), Some(known)) = (&allocation.ranking, &kept.known) {
             let lexical = known.lexical(ranking);
-            let ranked = decider.rate(ranking, known, lexical.as_deref(), settings, &limits);
+            let options = &ranking.options;
+            let ranked = decider.rate(options, known, lexical.as_deref(), settings, &limits);
             let mut rated = Rated {
                 ranking,
                 known,
                 ranked: ranked.map_err(refused)?,
                 lexical,
-                unlimited: OnceCell::new(),
+                all: OnceCell::new(),
                 packed: Packed::default(),
             };
-            rated.packed = decider.plan_rated(&rated, settings, &limits).map_err(refused)?.1;
+            rated.packed =
+                decider.plan_rated(&rated, settings, &limits, Among::Admitted).map_err(refused)?.1;
             decider.rated = Some(rated);
         }
         Ok(decider)
@@ -81,13 +85,13 @@ impl<'a> Decider<'a> {
 
     fn rate(
         &self,
-        ranking: &CallRanking,
+        options: &RankingOptions,
         known: &Known,
         lexical: Option<&[f64]>,
         settings: &Settings,
         limits: &Limits,
     ) -> Result<Ranked, Error> {
-        let (signals, options) = (known.signals(lexical), &ranking.options);
+        let signals = known.signals(lexical);
         let minimum = limits.minimum_score;
         rate(&self.candidates, settings, minimum, &signals, options, self.now_us)
     }
@@ -97,17 +101,16 @@ impl<'a> Decider<'a> {
         rated: &Rated<'_>,
         settings: &Settings,
         limits: &Limits,
+        among: Among,
     ) -> Result<(Plan, Packed), Error> {
-        let Rated { ranking, known, lexical, ranked, unlimited, .. } = rated;
-        let (candidates, options) = (&self.candidates, &ranking.options);
-        // The minimum is that of the call, or none.
-        let is_limited = limits.minimum_score > 0.0 || self.minimum_score <= 0.0;
-        let ranked = match unlimited.get() {
-            _ if is_limited => ranked,
-            Some(unlimited) => unlimited,
+        let Rated { ranking, known, lexical, ranked, all, .. } = rated;
+        let (candidates, options) = (&self.candidates, &*ranking.among(among));
+        let ranked = match all.get() {
+            _ if among == Among::Admitted => ranked,
+            Some(all) => all,
             None => {
-                let all = self.rate(ranking, known, lexical.as_deref(), settings, limits)?;
-                unlimited.get_or_init(|| all)
+                let rated = self.rate(options, known, lexical.as_deref(), settings, limits)?;
+                all.get_or_init(|| rated)
             }
         };
         let terms = |place: u32| known.terms(place);
@@ -115,18 +118,28 @@ impl<'a> Decider<'a> {
     }
 
     /// What other settings and limits take, by place; and how much work it was.
-    pub fn plan(&self, settings: &Settings, limits: &Limits) -> Result<(Plan, u64), Error> {
+    pub fn plan(
+        &self,
+        settings: &Settings,
+        limits: &Limits,
+        among: Among,
+    ) -> Result<(Plan, u64), Error> {
         let count = self.candidates.len() as u64;
         let Some(rated) = &self.rated else {
             let (candidates, level, now_us) = (&self.candidates, self.level, self.now_us);
             let planned = plan_within(candidates, settings, limits, level, now_us)?;
             return Ok((planned.0, count));
         };
-        let (plan, packed) = self.plan_rated(rated, settings, limits)?;
+        let (plan, packed) = self.plan_rated(rated, settings, limits, among)?;
         let compared = count.min(MOST_DIVERSE).pow(2);
         let diverse = rated.ranking.options.diversity.map_or(0, |_| compared);
         let steps = packed.certificates.iter().flatten().map(|it| it.steps).sum::<u64>();
         Ok((plan, count + diverse + steps))
+    }
+
+    /// What the ranking knows of a text.
+    pub fn terms(&self, place: u32) -> Option<&Terms> {
+        self.rated.as_ref()?.known.terms(place)
     }
 
     /// Whether the greatest keys are taken, and not what is best together.

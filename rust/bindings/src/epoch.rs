@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
+use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::epoch::{self, Held, Policy, Rebuilt, Wanted};
 use memory_budget_core::render::fit::Bounds;
 use memory_budget_core::render::{Framed, Template};
@@ -14,11 +15,12 @@ use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::call::Call;
+use crate::call::{Among, Call};
 use crate::continued::{Continued, Stepped};
 use crate::errors::{pinned_overflow, refused_by_core};
 use crate::record::Entry;
 use crate::rendering::{Described, Rendering, add, add_wider, claims, frame, readable};
+use crate::repetitions::Repetitions;
 
 /// A memory as it stands in the text of a session.
 #[derive(Clone)]
@@ -130,16 +132,17 @@ impl<T, F: FnMut(&Selected) -> PyResult<(Entry, T)>> Looked<T, F> {
 
 impl Rendering {
     /// As [`Rendering::describe`], within a session. `replan` plans with other settings and limits.
-    #[expect(clippy::too_many_arguments)] // three are the door's own ways to do things
-    pub fn describe_next<T>(
+    #[expect(clippy::too_many_arguments)] // four are the door's own ways to do things
+    pub fn describe_next<'a, T>(
         &self,
         py: Python<'_>,
         continued: &Continued,
         plan: Plan,
         call: &Call<'_>,
-        replan: &impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
+        replan: &impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
         describe: impl FnMut(&Selected) -> PyResult<(Entry, T)>,
         text: impl Fn(&T) -> &Py<PyString>,
+        terms: impl Fn(u32) -> Option<&'a Terms>,
     ) -> PyResult<Described<T>> {
         let before = continued.before.get();
         let ceiling = self.ceiling.unwrap_or(0);
@@ -151,19 +154,24 @@ impl Rendering {
         // Of a text that another template made, nothing stands as this one would write it.
         let is_held = before.template.as_ref().is_none_or(|template| template == self.template());
         let held = if is_held { &before.members[..] } else { &[] };
-        let found = self.find(py, held, &everything, &mut looked, &text)?;
+        let mut found = self.find(py, held, &everything, &mut looked, &text)?;
         let mut frames = Vec::with_capacity(candidates.len());
-        for candidate in &candidates {
+        let mut repetitions = Repetitions::by(call.watched());
+        for (place, candidate) in candidates.iter().enumerate() {
             let (entry, kept) = looked.at(candidate)?;
             frames.push(frame(self.template(), candidate, entry, text(kept).bind(py))?);
+            repetitions.add(place, terms(candidate.index));
         }
+        let repeated_by = repeated_by(&mut found, &candidates, &repetitions, &terms);
         let places: HashMap<u32, usize> =
             candidates.iter().enumerate().map(|(place, it)| (it.index, place)).collect();
-        let held = found.iter().zip(&before.members).map(|(selected, member)| Held {
+        let held = found.iter().zip(&before.members).zip(repeated_by);
+        let held = held.map(|((selected, member), repeated_by)| Held {
             framed: member.framed(selected),
             tokens: member.tokens,
             score: selected.combined.max(0.0),
             candidate: places.get(&selected.index).copied(),
+            repeated_by,
         });
         let held: Vec<_> = held.collect();
         let scores: Vec<_> = candidates.iter().map(|it| it.combined.max(0.0)).collect();
@@ -172,6 +180,7 @@ impl Rendering {
             memories: &frames,
             scores: &scores,
             claims: &claims(&candidates, &plan, call.is_chosen()),
+            apart: &repetitions.apart(),
             bounds: Bounds { ceiling, budgets },
         };
         let is_cut_off = found.len() < before.members.len();
@@ -204,8 +213,15 @@ impl Rendering {
         let ranks: HashMap<u32, usize> =
             by_tier.iter().enumerate().map(|(rank, selected)| (selected.index, rank)).collect();
         let mut found_rows: Vec<u32> = found.iter().map(|selected| selected.index).collect();
-        let held = found_rows.drain(..step.kept).collect();
+        let kept_rows = found_rows.drain(..step.kept).collect();
         found_rows.retain(|row| !ranks.contains_key(row));
+        let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
+        let said = found.iter().zip(&held).take(step.kept);
+        let said = said.flat_map(|(now, held)| {
+            held.repeated_by.iter().map(|&place| (candidates[place].index, now.index))
+        });
+        let is_left_out = |(row, _): &(u32, u32)| in_plan.contains(row) && !ranks.contains_key(row);
+        let repeats = said.filter(is_left_out).collect();
         let ranks = members.iter().map(|member| ranks[&member.index]).collect();
         let mut described = looked.described;
         let shown = by_tier.iter().filter_map(|selected| described.remove(&selected.index));
@@ -227,7 +243,8 @@ impl Rendering {
             rebuilt: step.rebuilt,
         };
         let (after, room, dropped) = (Py::new(py, after)?, step.room, found_rows);
-        continued.decided(py, Stepped { after, held, left_behind, dropped, room });
+        continued
+            .decided(py, Stepped { after, held: kept_rows, left_behind, repeats, dropped, room });
         Ok(Described { plan, entries, kept, cut: Vec::new() })
     }
 
@@ -316,12 +333,38 @@ impl Member {
     }
 }
 
-/// Whoever is there, with their scores. Where counts sum to more than the largest of them, some may be missing
+/// Per held memory, the places of the candidates that say what it says. Held ones are cut off at the first that
+/// may not stand in the text any more: it repeats one that is pinned by now, or that is held before it, which
+/// only a ranking that did not look for repetitions can have put there.
+fn repeated_by<'a>(
+    held: &mut Vec<Selected>,
+    candidates: &[Selected],
+    repetitions: &Repetitions<'a>,
+    terms: &impl Fn(u32) -> Option<&'a Terms>,
+) -> Vec<Vec<usize>> {
+    let mut before = repetitions.without_texts();
+    let mut repeated_by = Vec::with_capacity(held.len());
+    for (at, selected) in held.iter().enumerate() {
+        let own = terms(selected.index);
+        let mut places = repetitions.of(own);
+        places.retain(|&place| candidates[place].index != selected.index);
+        let is_said = places.iter().any(|&place| candidates[place].pinned);
+        if !selected.pinned && (is_said || !before.of(own).is_empty()) {
+            break;
+        }
+        before.add(at, own);
+        repeated_by.push(places);
+    }
+    held.truncate(repeated_by.len());
+    repeated_by
+}
+
+/// Whoever is there and not replaced, with their scores, also what the ranking leaves out today. Where counts sum to more than the largest of them, some may be missing
 /// that are no candidates; then a session forgets them.
 fn everything(
     candidates: &[Selected],
     call: &Call<'_>,
-    replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
+    replan: impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
 ) -> Result<Vec<Selected>, Error> {
     let unbounded = Settings {
         max_total_tokens: MAX_COUNT,
@@ -330,7 +373,7 @@ fn everything(
         ..call.settings.clone()
     };
     let mut everything = candidates.to_vec();
-    add(&mut everything, replan(&unbounded, &Limits::NONE)?.selected);
+    add(&mut everything, replan(&unbounded, &Limits::NONE, Among::All)?.selected);
     Ok(everything)
 }
 

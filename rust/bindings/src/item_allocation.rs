@@ -7,6 +7,7 @@ use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::memory::LastAccess;
 use memory_budget_core::plan::{Plan, plan_within};
 use memory_budget_core::ranking::RankingOptions;
+use memory_budget_core::receipt::KnownTexts;
 use memory_budget_core::score::Scores;
 use memory_budget_core::token_cell::{Counter, TokenWord};
 use memory_budget_core::tokens::MAX_COUNT;
@@ -14,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::Holder;
-use crate::call::{Call, Outcome};
+use crate::call::{Among, Call, Outcome};
 use crate::datetime;
 use crate::door::{self, Snapshot, Source};
 use crate::errors::{ArgumentValueError, refused_by_core};
@@ -44,24 +45,25 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         None => None,
         Some(ranking) => Some((ranking, known(py, &snapshot, &ranking.options)?)),
     };
-    let decide = |settings: &_, limits: &_| match &by_ranking {
+    let decide = |settings: &_, limits: &_, among| match &by_ranking {
         None => plan_within(&columns, settings, limits, level, now_us),
         Some((ranking, known)) => {
-            let planned = known.plan(&columns, settings, limits, level, ranking, now_us)?;
+            let planned = known.plan(&columns, settings, limits, level, ranking, among, now_us)?;
             Ok((planned.plan, Scores::of(&columns, settings, now_us)))
         }
     };
-    let planned = gateway::run(py, memories.len(), || decide(settings, limits));
+    let planned = gateway::run(py, memories.len(), || decide(settings, limits, Among::Admitted));
     let (plan, scores) = planned.map_err(|error| refused_by_core(py, &error))?;
     // Everything a result shows is read before the first write: a failure changes nothing.
     let described = call.rendering.describe(
         py,
         plan,
         call,
-        |settings, limits| decide(settings, limits).map(|(plan, _)| plan),
+        |settings, limits, among| decide(settings, limits, among).map(|(plan, _)| plan),
         |selected, entries| describe(py, &snapshot, selected.index, entries),
         true,
         |text| text,
+        |row| by_ranking.as_ref().and_then(|(_, known)| known.terms(row)),
     )?;
     let Described { plan, mut entries, kept: texts, cut } = described;
     let ids = call.receipts.then(|| ids(py, &snapshot)).transpose()?;

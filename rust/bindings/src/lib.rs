@@ -39,6 +39,7 @@ mod record;
 mod recount;
 mod relevance;
 mod rendering;
+mod repetitions;
 mod rerun;
 mod score;
 mod table;

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::allocation::Holder;
-use crate::call::{Call, Outcome};
+use crate::call::{Among, Call, Outcome};
 use crate::counting::Counting;
 use crate::datetime;
 use crate::errors::{Owner, Refusal, refused_by_core};
@@ -64,26 +64,28 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
             RankedRows::new(py, &view, &query, ranking)
         })?),
     };
-    let decide = |settings: &_, limits: &_| match &by_ranking {
+    let decide = |settings: &_, limits: &_, among| match &by_ranking {
         None => given.with(|relevance| {
             let mut query = stored;
             (query.relevance, query.settings, query.limits) = (relevance, settings, *limits);
             gateway::run_over_rows(py, rows.rows(), || query.plan(rows))
         }),
         Some(ranked) => {
-            gateway::run_over_rows(py, rows.rows(), || ranked.plan(settings, limits, level, now_us))
+            let plan = || ranked.plan(settings, limits, level, among, now_us);
+            gateway::run_over_rows(py, rows.rows(), plan)
         }
     };
-    let planned = decide(&call.settings, &call.limits);
+    let planned = decide(&call.settings, &call.limits, Among::Admitted);
     let planned = planned.map_err(|error| refused_by_core(py, &error))?;
     let described = call.rendering.describe(
         py,
         planned.plan,
         call,
-        |settings, limits| decide(settings, limits).map(|wider| wider.plan),
+        |settings, limits, among| decide(settings, limits, among).map(|wider| wider.plan),
         |selected, entries| describe(py, &view, selected.index, entries),
         true,
         |text| text,
+        |row| by_ranking.as_ref().and_then(|ranked| ranked.found.terms[row as usize].as_deref()),
     )?;
     let Described { plan, mut entries, cut, .. } = described;
     let kept = if call.receipts {
@@ -157,11 +159,12 @@ impl<'a> RankedRows<'a> {
         settings: &Settings,
         limits: &Limits,
         level: Level,
+        among: Among,
         now_us: i64,
     ) -> Result<PoolPlan, Error> {
         let candidates = self.gathered.candidates();
         let Found { terms, lexical, ties } = &self.found;
-        let (signals, options) = (ties.signals(Some(lexical)), &self.ranking.options);
+        let (signals, options) = (ties.signals(Some(lexical)), &*self.ranking.among(among));
         let terms = |candidate: u32| {
             let row = self.gathered.numbers[candidate as usize];
             terms[row as usize].as_deref()

@@ -4,6 +4,8 @@
 //! a pool or of columns of the caller's they are made where the call asks for receipts. Words and tables
 //! are made in Python (receipts.py).
 
+use std::collections::HashMap;
+
 use memory_budget_core::columns::Columns;
 use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
@@ -19,7 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::allocation::{Allocation, Holder};
-use crate::call::Call;
+use crate::call::{Among, Call};
 use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::errors::{ArgumentValueError, refused_by_core};
@@ -150,13 +152,21 @@ pub fn of<'py>(
     let replan = |limits: &Limits| {
         // A session cuts nothing.
         let cut_oversized = limits.cut_oversized && step.is_none();
-        Ok(decider.plan(&allocation.settings, &Limits { cut_oversized, ..*limits })?.0)
+        let limits = Limits { cut_oversized, ..*limits };
+        Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
     };
     let reasons = judged.reasons(&allocation.record.plan, replan);
     let mut reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
     let held = step.map_or(&[][..], |step| &step.held);
-    if let Some(Stepped { left_behind, .. }) = step {
+    let mut said = HashMap::new();
+    if let Some(Stepped { left_behind, repeats, .. }) = step {
         considered.mark_continued(&mut reasons, Continued { held, left_behind });
+        for (row, held) in repeats {
+            if let (Some(place), Some(held)) = (considered.place(*row), considered.place(*held)) {
+                reasons[place] = Reason::Duplicate;
+                said.insert(place, held);
+            }
+        }
     }
     let ranks = judged.ranks();
     let mut places = Vec::new();
@@ -186,7 +196,10 @@ pub fn of<'py>(
         let explained = decider.explain(place);
         let instead = match reasons[place] {
             Reason::Superseded => decider.replaced_by(place),
-            Reason::Duplicate => judged.repeats(row(place)).map(|it| it as usize),
+            Reason::Duplicate => said
+                .get(&place)
+                .copied()
+                .or_else(|| judged.repeats(row(place)).map(|it| it as usize)),
             _ => None,
         };
         let receipt = PyDict::new(py);

@@ -9,9 +9,10 @@ use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
+use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::fit::{self, Bounds, Claim, Hold};
 use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
-use memory_budget_core::render::{Framed, Memory, MessageFormat, Prompt, Template};
+use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -20,7 +21,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
-use crate::call::Call;
+use crate::call::{Among, Call};
 use crate::columns;
 use crate::continued::Continued;
 use crate::counting::Counting;
@@ -34,6 +35,7 @@ use crate::options::Options;
 use crate::prompt_template;
 use crate::record::{Created, Entry, Record};
 use crate::recount::Counts;
+use crate::repetitions::Repetitions;
 use crate::workspace::Configuration;
 
 /// How the text of one call is made, counted and bounded.
@@ -132,27 +134,35 @@ impl Rendering {
     /// Describes what was selected, and what of oversized memories can be cut to fit. Under a ceiling,
     /// decides first what of it stays: `describe` adds a memory's entry and gives what its door keeps of it,
     /// `replan` plans with other settings and limits and gives those who
-    /// move up when others must leave. Columns without texts have no text to stay under it: there, what
+    /// move up when others must leave. Whoever moves up, or is cut, repeats nothing that stays, where the
+    /// ranking passes over repetitions. Columns without texts have no text to stay under it: there, what
     /// the budgets allow is all.
-    #[expect(clippy::too_many_arguments)] // three are the door's own ways to do things
-    pub fn describe<T>(
+    #[expect(clippy::too_many_arguments)] // four are the door's own ways to do things
+    pub fn describe<'a, T>(
         &self,
         py: Python<'_>,
         plan: Plan,
         call: &Call<'_>,
-        replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
+        replan: impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
         mut describe: impl FnMut(&Selected, &mut Vec<Entry>) -> PyResult<T>,
         has_text: bool,
         text: impl Fn(&T) -> &Py<PyString>,
+        terms: impl Fn(u32) -> Option<&'a Terms>,
     ) -> PyResult<Described<T>> {
         if let Some(continued) = &self.continued {
             if !has_text {
                 return Err(columns::without_text());
             }
             let describe = |selected: &_| one(&mut describe, selected);
-            return self.describe_next(py, continued, plan, call, &replan, describe, text);
+            return self.describe_next(py, continued, plan, call, &replan, describe, text, terms);
         }
-        let mut cuts = self.cuts(py, &plan, &mut describe, &text)?;
+        let mut said = Repetitions::by(call.watched());
+        if call.limits.cut_oversized {
+            for (place, selected) in plan.selected.iter().enumerate() {
+                said.add(place, terms(selected.index));
+            }
+        }
+        let mut cuts = self.cuts(py, &plan, said, &mut describe, &text)?;
         let renders = self.ceiling.is_some() && has_text;
         if !renders && cuts.is_empty() {
             // With room for all: collecting results grows step by step, and the journal keeps the room.
@@ -169,14 +179,23 @@ impl Rendering {
             add_wider(&mut candidates, call, &replan);
         }
         let mut described = Vec::with_capacity(candidates.len());
-        for candidate in &candidates {
+        let mut repetitions = Repetitions::by(call.watched());
+        for (place, candidate) in candidates.iter().enumerate() {
             let cut = cuts.iter().position(|cut| cut.selected.index == candidate.index);
-            if let Some(Cut { entry, kept, text, .. }) = cut.map(|cut| cuts.swap_remove(cut)) {
-                described.push(Some((entry, kept, Some(text))));
+            let cut = cut.map(|cut| cuts.swap_remove(cut));
+            let (entry, kept, cut) = if let Some(Cut { entry, kept, text, .. }) = cut {
+                (entry, kept, Some(text))
             } else {
                 let (entry, kept) = one(&mut describe, candidate)?;
-                described.push(Some((entry, kept, None)));
+                (entry, kept, None)
+            };
+            if renders {
+                repetitions.add(place, terms(candidate.index));
+                if let Some(cut) = &cut {
+                    repetitions.add_cut(place, cut.bind(py));
+                }
             }
+            described.push(Some((entry, kept, cut)));
         }
         let mut rows: Vec<_> = (0..candidates.len()).collect();
         if let Some(ceiling) = self.ceiling {
@@ -189,7 +208,8 @@ impl Rendering {
             let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
             let claims = claims(&candidates, &plan, call.is_chosen());
             let bounds = Bounds { ceiling, budgets };
-            rows = self.fit(py, self.template(), &framed, &claims, &bounds)?.order;
+            let apart = repetitions.apart();
+            rows = self.fit(py, self.template(), &framed, &claims, &apart, &bounds)?.order;
             rows.sort_unstable();
         }
         let plan = plan.with_selection(rows.iter().map(|&row| candidates[row]).collect());
@@ -202,11 +222,13 @@ impl Rendering {
         Ok(Described { plan, entries, kept: all_kept, cut })
     }
 
-    /// The oversized memories of a plan, each cut to what its tier has left.
+    /// The oversized memories of a plan, each cut to what its tier has left. As far as it goes, none
+    /// repeats what the plan took.
     fn cuts<T>(
         &self,
         py: Python<'_>,
         plan: &Plan,
+        mut said: Repetitions<'_>,
         describe: &mut impl FnMut(&Selected, &mut Vec<Entry>) -> PyResult<T>,
         text: &impl Fn(&T) -> &Py<PyString>,
     ) -> PyResult<Vec<Cut<T>>> {
@@ -223,6 +245,10 @@ impl Rendering {
             };
             let Some(cut) = cut? else { continue };
             let text = PyString::new(py, &cut.text);
+            if !said.of_cut(&text).is_empty() {
+                continue;
+            }
+            said.add_cut(plan.selected.len() + cuts.len(), &text);
             entry.preview = preview_of(&text)?.unbind();
             entry.is_cut = true;
             let selected = Selected { tokens: cut.tokens, ..*selected };
@@ -237,9 +263,11 @@ impl Rendering {
         template: &Template,
         framed: &[Framed],
         claims: &[Claim],
+        apart: &Apart,
         bounds: &Bounds,
     ) -> PyResult<Prompt> {
-        let fitted = fit::fit(template, framed, claims, bounds, |text| self.count(py, text))?;
+        let count = |text: &str| self.count(py, text);
+        let fitted = fit::fit(template, framed, claims, apart, bounds, count)?;
         if fitted.tokens > bounds.ceiling {
             return Err(pinned_overflow(py, fitted.tokens, bounds.ceiling));
         }
@@ -277,7 +305,9 @@ impl Rendering {
         };
         let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
         let claims = claims(&record.plan.selected, &record.plan, false);
-        let text = self.fit(py, template, &framed, &claims, &bounds)?.text;
+        // What is here repeats nothing, or may.
+        let apart = Apart::default();
+        let text = self.fit(py, template, &framed, &claims, &apart, &bounds)?.text;
         Ok(if is_too_narrow { String::new() } else { text })
     }
 
@@ -303,13 +333,14 @@ fn one<T>(
 pub fn add_wider(
     candidates: &mut Vec<Selected>,
     call: &Call<'_>,
-    replan: impl Fn(&Settings, &Limits) -> Result<Plan, Error>,
+    replan: impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
 ) {
     let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
     let max_total_tokens = doubled(call.settings.max_total_tokens);
     let settings = Settings { max_total_tokens, ..call.settings.clone() };
     let available = call.limits.available.map(doubled);
-    let wider = replan(&settings, &Limits { available, cut_oversized: false, ..call.limits });
+    let limits = Limits { available, cut_oversized: false, ..call.limits };
+    let wider = replan(&settings, &limits, Among::Admitted);
     // Who would move up is a bonus: what wider limits refuse is no error of this call.
     add(candidates, wider.into_iter().flat_map(|wider| wider.selected));
 }

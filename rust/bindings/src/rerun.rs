@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
-use crate::call::Call;
+use crate::call::{Among, Call};
 use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::limits::Ceiling;
@@ -299,8 +299,8 @@ impl<'a> Rerun<'a> {
     /// The rows that a call takes; none where it is refused. Adds to `work` what it was.
     fn taken(&self, py: Python<'_>, call: &Call<'_>, work: &Cell<u64>) -> Option<HashSet<u32>> {
         let considered = &self.kept.considered;
-        let plan = |settings: &Settings, limits: &Limits| {
-            let (mut plan, steps) = self.decider.plan(settings, limits)?;
+        let plan = |settings: &Settings, limits: &Limits, among: Among| {
+            let (mut plan, steps) = self.decider.plan(settings, limits, among)?;
             work.set(work.get().saturating_add(steps));
             let number = |selected: &mut Selected| {
                 selected.index = considered.row(selected.index as usize);
@@ -310,7 +310,8 @@ impl<'a> Rerun<'a> {
             oversized.flatten().for_each(number);
             Ok(plan)
         };
-        let planned = plan(&call.settings, &call.limits).ok()?;
+        let place_of = |row: u32| considered.place(row).and_then(|place| u32::try_from(place).ok());
+        let planned = plan(&call.settings, &call.limits, Among::Admitted).ok()?;
         let rows = |plan: &Plan| plan.selected.iter().map(|selected| selected.index).collect();
         let Some(shown) = self.kept.shown.as_ref().filter(|_| self.has_ceiling_on_text()) else {
             return Some(rows(&planned));
@@ -330,6 +331,7 @@ impl<'a> Rerun<'a> {
             },
             true,
             |text: &Py<PyString>| text,
+            |row| self.decider.terms(place_of(row)?),
         );
         described.ok().map(|described| rows(&described.plan))
     }

@@ -35,7 +35,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use crate::allocation::Holder;
-use crate::call::{Call, Outcome};
+use crate::call::{Among, Call, Outcome};
 use crate::counting::Counting;
 use crate::datetime;
 use crate::errors::{ArgumentValueError, Owner, refused_by_core};
@@ -319,15 +319,16 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         }
     };
     let pinned = &table.pinned;
-    let decide = |settings: &_, limits: &_| match &by_ranking {
+    let decide = |settings: &_, limits: &_, among| match &by_ranking {
         None => columns.plan_within(settings, limits, pinned, level, now_us, tuning),
         Some(ranked) => {
             let RankedPlan { plan, non_finite, .. } =
-                ranked.plan(settings, limits, level, now_us)?;
+                ranked.plan(settings, limits, level, among, now_us)?;
             Ok(ColumnPlan { plan, non_finite, doubts: Doubts::NONE })
         }
     };
-    let planned = gateway::run_over_rows(py, source.rows(), || decide(settings, limits));
+    let planned =
+        gateway::run_over_rows(py, source.rows(), || decide(settings, limits, Among::Admitted));
     if by_ranking.is_none() {
         // What was refused may be a doubtful value as well; that is the better reason.
         resolve(&source, planned.as_ref().map_or(Doubts::ALL, |planned| planned.doubts))?;
@@ -340,10 +341,11 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         py,
         plan,
         call,
-        |settings, limits| decide(settings, limits).map(|planned| planned.plan),
+        |settings, limits, among| decide(settings, limits, among).map(|planned| planned.plan),
         |selected, entries| table.describe(py, selected.index, selected.tokens, entries),
         has_text,
         |original| &original.text,
+        |row| by_ranking.as_ref().and_then(|ranked| ranked.terms(row)),
     )?;
     let Described { plan, entries, kept: originals, cut } = described;
     let non_finite = match non_finite {

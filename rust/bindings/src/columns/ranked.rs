@@ -9,9 +9,12 @@ use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::ranking::RankedPlan;
+use memory_budget_core::ranking::text::Terms;
+use memory_budget_core::receipt::KnownTexts;
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 
+use crate::call::Among;
 use crate::ranking::{CallRanking, Known};
 
 /// Checked columns with what a ranking decides from beside them.
@@ -50,6 +53,10 @@ impl<'a> RankedColumns<'a> {
         }
     }
 
+    pub fn terms(&self, row: u32) -> Option<&Terms> {
+        self.known.terms(row)
+    }
+
     pub fn into_known(self) -> Known {
         self.known
     }
@@ -59,11 +66,12 @@ impl<'a> RankedColumns<'a> {
         settings: &Settings,
         limits: &Limits,
         level: Level,
+        among: Among,
         now_us: i64,
     ) -> Result<RankedPlan, Error> {
         let Self { tiers, relevance, importance, timestamp_us, tokens, .. } = self;
         let candidates = Candidates::new(tiers, relevance, importance, timestamp_us, tokens)?;
         let candidates = candidates.with_pinned(self.pinned);
-        self.known.plan(&candidates, settings, limits, level, self.ranking, now_us)
+        self.known.plan(&candidates, settings, limits, level, self.ranking, among, now_us)
     }
 }

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::CallRanking;
+use crate::call::Among;
 use crate::item::Links;
 use crate::pool_words::Found;
 
@@ -84,6 +85,7 @@ impl Known {
     }
 
     /// Decides by a ranking.
+    #[expect(clippy::too_many_arguments)] // those of a plan
     pub fn plan(
         &self,
         candidates: &Candidates<'_>,
@@ -91,9 +93,10 @@ impl Known {
         limits: &Limits,
         level: Level,
         ranking: &CallRanking,
+        among: Among,
         now_us: i64,
     ) -> Result<RankedPlan, Error> {
-        let options = &ranking.options;
+        let options = &*ranking.among(among);
         let lexical = self.lexical(ranking);
         let signals = self.signals(lexical.as_deref());
         plan_ranked(candidates, settings, limits, level, &signals, options, now_us, |row| {

@@ -4,6 +4,8 @@ mod known;
 mod options;
 pub mod rate;
 
+use std::borrow::Cow;
+
 use memory_budget_core::ranking::RankingOptions;
 use memory_budget_core::ranking::lexical::QueryWords;
 use memory_budget_core::ranking::text::Terms;
@@ -12,6 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::call::Among;
 use crate::workspace::Configuration;
 
 pub use known::{Known, Numbers, Ties};
@@ -50,6 +53,13 @@ pub struct CallRanking {
 }
 
 impl CallRanking {
+    pub fn among(&self, among: Among) -> Cow<'_, RankingOptions> {
+        match among {
+            Among::Admitted => Cow::Borrowed(&self.options),
+            Among::All => Cow::Owned(self.options.of_all()),
+        }
+    }
+
     /// From the option of the call, else from the workspace.
     pub fn read(
         config: &Configuration<'_, '_>,

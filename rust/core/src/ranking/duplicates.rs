@@ -22,6 +22,15 @@ impl DuplicateRule {
     pub fn is_off(self) -> bool {
         self == Self::default()
     }
+
+    /// Whether one text says what the other says. Texts without words repeat nothing.
+    #[must_use]
+    pub fn is_same(self, one: &Terms, other: &Terms) -> bool {
+        let has_words = one.fingerprint().is_some();
+        let is_equal = has_words && one.fingerprint() == other.fingerprint();
+        let is_near = |bits| one.distance(other).is_some_and(|distance| distance <= bits);
+        !self.is_off() && (is_equal || self.near.is_some_and(is_near))
+    }
 }
 
 /// The texts that were taken.
@@ -42,24 +51,36 @@ impl<'a> Taken<'a> {
     /// Adds the text of a row, unless it repeats one before: then gives the row of that. Texts without
     /// words repeat nothing.
     pub fn add(&mut self, row: u32, terms: &'a Terms) -> Option<u32> {
-        let fingerprint = terms.fingerprint()?;
-        // Exact duplicates are near ones; the map spares them the comparisons.
-        if !self.rule.is_off()
-            && let Some(&earlier) = self.fingerprints.get(&fingerprint)
-        {
-            return Some(earlier);
+        let earlier = self.find(terms);
+        if earlier.is_none() {
+            self.hold(row, terms);
         }
-        if let Some(bits) = self.rule.near {
-            let is_near = |(_, taken): &&(u32, &Terms)| {
-                taken.distance(terms).is_some_and(|distance| distance <= bits)
-            };
-            if let Some(&(earlier, _)) = self.terms.iter().find(is_near) {
-                return Some(earlier);
-            }
+        earlier
+    }
+
+    /// Adds the text of a row, whatever it repeats.
+    pub fn hold(&mut self, row: u32, terms: &'a Terms) {
+        let Some(fingerprint) = terms.fingerprint() else { return };
+        self.fingerprints.entry(fingerprint).or_insert(row);
+        if self.rule.near.is_some() {
             self.terms.push((row, terms));
         }
-        self.fingerprints.insert(fingerprint, row);
-        None
+    }
+
+    /// The row of what a text repeats.
+    #[must_use]
+    pub fn find(&self, terms: &Terms) -> Option<u32> {
+        let fingerprint = terms.fingerprint()?;
+        if self.rule.is_off() {
+            return None;
+        }
+        // Exact duplicates are near ones; the map spares them the comparisons.
+        if let Some(&earlier) = self.fingerprints.get(&fingerprint) {
+            return Some(earlier);
+        }
+        self.rule.near?;
+        let is_near = |(_, taken): &&(u32, &Terms)| self.rule.is_same(taken, terms);
+        self.terms.iter().find(is_near).map(|(earlier, _)| *earlier)
     }
 }
 

@@ -114,6 +114,26 @@ impl RankingOptions {
         self.packer == Packer::Greedy && self.diversity.is_none()
     }
 
+    /// Which repetitions no text may hold. A knapsack does not look for any.
+    #[must_use]
+    pub fn watched(&self) -> DuplicateRule {
+        if self.packer == Packer::Knapsack { DuplicateRule::default() } else { self.duplicates }
+    }
+
+    /// The same order of all that is not replaced: nobody is left out for what it is worth, for what it
+    /// says, or for what is taken with it.
+    #[must_use]
+    pub fn of_all(&self) -> Self {
+        Self {
+            relevance_gate: None,
+            minimum_score: None,
+            duplicates: DuplicateRule::default(),
+            diversity: None,
+            packer: Packer::Greedy,
+            ..self.clone()
+        }
+    }
+
     /// Refuses what nothing can be computed from.
     ///
     /// # Errors

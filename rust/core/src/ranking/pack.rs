@@ -122,7 +122,7 @@ impl<'a, T: Fn(u32) -> Option<&'a Terms>> Filling<'_, 'a, T> {
             used[tier.index()] = used[tier.index()].saturating_add(self.keyed.tokens[row as usize]);
             self.is_out[row as usize] = true;
             if let (true, Some(terms)) = (self.watches, (self.terms)(row)) {
-                self.known.add(row, terms);
+                self.known.hold(row, terms);
             }
             self.packed.taken[tier.index()].push(row);
         }

@@ -1,5 +1,6 @@
 //! A plan by a ranking: the counterpart of [`crate::plan::plan`].
 
+use super::duplicates::Taken;
 use super::pack::{Packed, pack};
 use super::text::Terms;
 use super::{Ranked, RankingOptions, Signals, Verdict, rank};
@@ -95,7 +96,7 @@ pub fn plan_rated<'a>(
     terms: impl Fn(u32) -> Option<&'a Terms>,
 ) -> Result<(Plan, Packed), Error> {
     let bounds = tier_budgets_within(settings, level, limits)?;
-    let packed = pack(candidates, ranked, options, &bounds, limits.spill_over, terms)?;
+    let packed = pack(candidates, ranked, options, &bounds, limits.spill_over, &terms)?;
     let available = Tier::ALL.map(|tier| count_equal(candidates.tier(), tier));
     let details = |row: u32| {
         let at = row as usize;
@@ -121,36 +122,53 @@ pub fn plan_rated<'a>(
         plan.limited = Some(Box::new(Limited {
             limits: *limits,
             bounds,
-            oversized: oversized(candidates, ranked, &packed, &bounds, limits)
-                .map(|row| row.map(details)),
+            oversized: if limits.cut_oversized {
+                let known = Taken::new(options.watched());
+                oversized(candidates, ranked, &packed, &bounds, known, &terms)
+                    .map(|row| row.map(details))
+            } else {
+                [None; Tier::COUNT]
+            },
         }));
     }
     Ok((plan, packed))
 }
 
-/// What [`Limited::oversized`] holds: here the best is what has the greatest key.
-fn oversized(
+/// What [`Limited::oversized`] holds: here the best is what has the greatest key, and repeats nothing that
+/// was taken, or is cut for a tier before.
+fn oversized<'a>(
     candidates: &Candidates<'_>,
     ranked: &Ranked,
     packed: &Packed,
     bounds: &Bounds,
-    limits: &Limits,
+    mut known: Taken<'a>,
+    terms: impl Fn(u32) -> Option<&'a Terms>,
 ) -> [Option<u32>; Tier::COUNT] {
-    let mut best: [Option<u32>; Tier::COUNT] = [None; Tier::COUNT];
-    if !limits.cut_oversized {
-        return best;
-    }
-    for (row, (&tier, &tokens)) in (0..).zip(candidates.tier().iter().zip(candidates.tokens())) {
-        let (budget, best) = (bounds.budgets[tier.index()], &mut best[tier.index()]);
-        let key = |row: u32| ranked.keys[row as usize];
-        if budget > 0
-            && tokens > budget
-            && ranked.verdict(row as usize) == Verdict::Kept
-            && best.is_none_or(|best| key(row) > key(best))
-            && !packed.taken[tier.index()].contains(&row)
-        {
-            *best = Some(row);
+    for &row in packed.taken.iter().flatten() {
+        if let Some(terms) = terms(row) {
+            known.hold(row, terms);
         }
     }
-    best
+    let key = |row: u32| ranked.keys[row as usize];
+    Tier::ALL.map(|wanted| {
+        let (budget, taken) = (bounds.budgets[wanted.index()], &packed.taken[wanted.index()]);
+        let mut best: Option<u32> = None;
+        for (row, (&tier, &tokens)) in (0..).zip(candidates.tier().iter().zip(candidates.tokens()))
+        {
+            if tier == wanted
+                && budget > 0
+                && tokens > budget
+                && ranked.verdict(row as usize) == Verdict::Kept
+                && best.is_none_or(|best| key(row) > key(best))
+                && !taken.contains(&row)
+                && terms(row).is_none_or(|terms| known.find(terms).is_none())
+            {
+                best = Some(row);
+            }
+        }
+        if let Some((row, terms)) = best.and_then(|row| Some((row, terms(row)?))) {
+            known.hold(row, terms);
+        }
+        best
+    })
 }

@@ -174,13 +174,17 @@ impl<'s, 'a> Search<'s, 'a> {
         offered: &[u32],
     ) -> (Vec<bool>, u64) {
         let mut known = self.judged.texts.map(|texts| (texts, Taken::new(texts.rule)));
+        if let Some((texts, known)) = &mut known {
+            for &place in &self.considered.pinned {
+                if let Some(terms) = texts.known.terms(place) {
+                    known.hold(place, terms);
+                }
+            }
+        }
         let mut is_new = |place: u32| {
             let Some((texts, known)) = &mut known else { return true };
             texts.known.terms(place).is_none_or(|terms| known.add(place, terms).is_none())
         };
-        for &place in &self.considered.pinned {
-            is_new(place);
-        }
         let (mut used, mut lacks) = (self.pinned, u64::MAX);
         let mut taken = vec![false; self.considered.eligible()];
         let mut is_out = taken.clone();

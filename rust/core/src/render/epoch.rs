@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
 use super::fit::{Bounds, Claim, Fitted, Hold, fit, fit_behind};
 use super::template::Template;
@@ -67,6 +68,8 @@ pub struct Held {
     pub score: f64,
     /// Its place among the candidates of this call, if it is one.
     pub candidate: Option<usize>,
+    /// Places of candidates that say what it says: they are not appended, unless they are pinned.
+    pub repeated_by: Vec<usize>,
 }
 
 /// The candidates of one call, in the order that decides ties, and what they may use.
@@ -78,6 +81,8 @@ pub struct Wanted<'a> {
     pub claims: &'a [Claim],
     /// What each is worth a token, at least 0; the key of a frame only says who goes first.
     pub scores: &'a [f64],
+    /// Who does not stand beside whom.
+    pub apart: &'a Apart,
     /// The budgets are for what a new epoch takes, the ceiling is for any text.
     pub bounds: Bounds,
 }
@@ -117,21 +122,24 @@ pub fn next<E>(
     policy: &Policy,
     mut count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Step, E> {
-    let Wanted { memories, claims, scores, bounds } = *wanted;
+    let Wanted { memories, claims, scores, apart, bounds } = *wanted;
     let aim = policy.aim(bounds.ceiling);
     let mut room = aim;
     let mut fresh =
-        fit(template, memories, claims, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
+        fit(template, memories, claims, apart, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
     if fresh.tokens > aim {
         // Pinned memories need more than the share.
         room = bounds.ceiling;
-        fresh = fit(template, memories, claims, &bounds, &mut count)?;
+        fresh = fit(template, memories, claims, apart, &bounds, &mut count)?;
     }
     let gap = is_cut_off.then_some(Rebuilt::Changed);
     if held.is_empty() {
         return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::First)));
     }
-    let present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
+    let mut present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
+    // What is said already need not be said again.
+    let repeated = held.iter().flat_map(|held| &held.repeated_by);
+    present.extend(repeated.filter(|&&row| claims[row].hold != Hold::Pinned));
     let mut missing: Vec<usize> =
         fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
     missing.sort_unstable(); // the order that decides ties
@@ -183,7 +191,8 @@ fn append<E>(
     let claims: Vec<_> = kept.chain(missing.iter().map(|&row| wanted.claims[row])).collect();
     // The missing ones are within the budgets of their tiers; what is held was, when it was appended.
     let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
-    fit_behind(template, &memories, held.len(), &claims, &bounds, count)
+    // They were taken together, and repeat nothing that is held.
+    fit_behind(template, &memories, held.len(), &claims, &Apart::default(), &bounds, count)
 }
 
 /// The same for the same numbers, in whatever order they come.

@@ -15,6 +15,7 @@
 //!
 //! With a counter that is additive, or nearly so, it is one or two.
 
+use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
 use super::template::Template;
 use crate::tier::Tier;
@@ -78,7 +79,8 @@ pub fn most_recounts(candidates: usize) -> u32 {
 /// Chooses among `memories`, which come in the order that decides ties, so that the assembled text has at
 /// most `bounds.ceiling` tokens by `count`, and each tier at most its budget by the claims.
 ///
-/// Pinned memories are in, whatever the budgets. The others are taken by [`Hold`], then by score.
+/// Pinned memories are in, whatever the budgets. The others are taken by [`Hold`], then by score, unless
+/// `apart` keeps them from one that is in.
 ///
 /// # Errors
 /// The first error of `count`.
@@ -89,10 +91,11 @@ pub fn fit<E>(
     template: &Template,
     memories: &[Framed],
     claims: &[Claim],
+    apart: &Apart,
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
-    fit_behind(template, memories, 0, claims, bounds, count)
+    fit_behind(template, memories, 0, claims, apart, bounds, count)
 }
 
 /// As [`fit`], but the first so many memories keep their places before all others.
@@ -101,6 +104,7 @@ pub(super) fn fit_behind<E>(
     memories: &[Framed],
     first: usize,
     claims: &[Claim],
+    apart: &Apart,
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
@@ -113,7 +117,7 @@ pub(super) fn fit_behind<E>(
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
     let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
     let mut fitting =
-        Fitting { template, memories, first, claims, bounds, costs, priority, recounts: 0 };
+        Fitting { template, memories, first, claims, apart, bounds, costs, priority, recounts: 0 };
     fitting.costs.fixed = fitting.fixed()?;
     let (rows, refused) = fitting.shrink(pinned)?;
     let fitted = match refused {
@@ -152,6 +156,7 @@ struct Fitting<'a, F> {
     /// How many of them keep their places before all others.
     first: usize,
     claims: &'a [Claim],
+    apart: &'a Apart,
     bounds: &'a Bounds,
     costs: Costs<F>,
     /// All candidates, firmest hold and best score first.
@@ -242,29 +247,28 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
 
     /// What can be added to `whole` by the sum of the parts, in the order of priority.
     fn take(&mut self, whole: &Counted, refused: &[usize]) -> Result<Vec<usize>, E> {
-        let mut present = vec![false; self.memories.len()];
+        let mut is_in = vec![false; self.memories.len()];
         let mut has_heading = [false; Tier::COUNT];
         let mut used = [0u64; Tier::COUNT];
         for &row in &whole.rows {
             let tier = self.memories[row].key.tier.index();
-            (present[row], has_heading[tier]) = (true, true);
+            (is_in[row], has_heading[tier]) = (true, true);
             used[tier] = used[tier].saturating_add(self.claims[row].tokens);
-        }
-        for &row in refused {
-            present[row] = true;
         }
         let mut sum = if whole.rows.is_empty() { self.costs.fixed.ends } else { whole.tokens };
         let mut count = whole.rows.len();
         let (mut taken, mut in_vain) = (Vec::new(), 0);
         for position in 0..self.priority.len() {
             let row = self.priority[position];
-            if present[row] {
+            if is_in[row] || refused.contains(&row) {
                 continue;
             }
             let (claim, tier) = (self.claims[row], self.memories[row].key.tier.index());
             let charged = used[tier].saturating_add(claim.tokens);
             let is_pinned = claim.hold == Hold::Pinned;
-            if charged > self.bounds.budgets[tier] && !is_pinned {
+            let is_kept_out =
+                charged > self.bounds.budgets[tier] || self.apart.keeps_out(row, &is_in);
+            if is_kept_out && !is_pinned {
                 continue;
             }
             let mut grown = sum.saturating_add(self.part(row)?);
@@ -284,6 +288,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             (sum, in_vain) = (grown, 0);
             (used[tier], has_heading[tier]) = (charged, true);
             count += 1;
+            is_in[row] = true;
             taken.push(row);
         }
         Ok(taken)

@@ -4,6 +4,7 @@
 //!   another ([`Guards`]);
 //! * [`Order`] says in which order the memories stand;
 //! * [`Prompt`] is the assembled text;
+//! * [`Apart`] says who does not stand beside whom;
 //! * [`fit`](fit::fit) evicts and refills until the text as a whole, counted, fits under a ceiling;
 //! * [`epoch`] goes on with the text of the call before, where it can;
 //! * [`MessageFormat`] says what a provider adds around it;
@@ -11,6 +12,7 @@
 //!
 //! How tokens are counted is the caller's business: everything here takes a closure.
 
+mod apart;
 mod assemble;
 pub mod epoch;
 pub mod fit;
@@ -21,6 +23,7 @@ mod slot;
 mod template;
 pub mod truncate;
 
+pub use apart::Apart;
 pub use assemble::{Framed, Prompt};
 pub use guard::Guards;
 pub use messages::MessageFormat;
