@@ -172,7 +172,8 @@ def test_every_reason_has_its_sentence() -> None:
         "of 100. With a tier budget of 555 it would be selected.",
         "'m3' was left out of the rag tier, rank 4 of 5: it needs 60 tokens, and 45 of the budget of 100 "
         "were left when its turn came. With a tier budget of 115 it would be selected.",
-        "'m4' was left out of the rag tier, rank 5 of 5: its score 0.2 is below the minimum score of 0.5. No budget "
+        "'m4' was left out of the rag tier, rank 5 of 5: its score 0.2 is below the minimum score of 0.5. "
+        "No budget "
         "would change that.",
     ]
     assert str(allocation.report()).splitlines()[3].split() == [
@@ -470,11 +471,10 @@ def test_spill_over_names_the_own_budget_of_the_tier() -> None:
     items = [item(0, "rag", 0.9, 90), item(1, "rag", 0.8, 50), item(2, "rag", 0.7, 20)]
     allocator = MemoryBudgetAllocator(config(25, others=75, spill_over=True))
     allocation = allocator.allocate("q", items, current_time=NOW)
-    assert len(allocation) == 1
-    for receipt in allocation.report():
-        if receipt.decision == "left_out":
-            text = allocation.explain(receipt.memory_id)
-            assert "its tier's own budget of 25, and what others left was not enough." in text
+    left_out = [receipt for receipt in allocation.report().rows if receipt.decision == "left_out"]
+    assert len(left_out) == 1
+    text = allocation.explain(left_out[0].memory_id)
+    assert "its tier's own budget of 25, and what others left was not enough." in text
 
 
 def test_a_term_without_weight_is_not_told() -> None:

@@ -233,10 +233,11 @@ def test_every_reason_has_its_sentence() -> None:
         "turn came. With a tier budget of 140 it would be selected.",
         "dull": f"'dull' {rest} 5 of 6: its score -1.097 is below the ranking's minimum of -0.5. "
         "No budget would change that.",
-        "off": f"'off' {rest} 6 of 6: its relevance 0.05 is below the gate of 0.1. No budget would change that.",
+        "off": f"'off' {rest} 6 of 6: its relevance 0.05 is below the gate of 0.1. "
+        "No budget would change that.",
     }
     poor = run(items, config(120, minimum_score=0.65), "evidence")
-    assert "its documented score is below the minimum score" in poor.explain("long")
+    assert "its documented score 0.6 is below the minimum score of 0.65" in poor.explain("long")
     best = run(items, config(50), Ranking(kind="evidence", packer="knapsack"))
     assert "it needs 40 tokens, and others were chosen for the budget of 50" in best.explain("dull")
 
