@@ -254,7 +254,9 @@ def test_limits_of_one_run(run: Run, tmp_path: Path) -> None:
     code, out, err = run(*command, *ceiling, "--minimum-score", "0.5", "--spill-over")
     assert (code, err) == (0, "")
     assert re.search(r"^working +800 +800 +0 ", out, re.MULTILINE)
-    assert re.search(r"^  wide +0\.750  needs 4000 tokens, more than", out, re.MULTILINE)
+    assert re.search(
+        r"^  wide +0\.750  needs 4000 tokens, and the ceiling of 3000 tokens leaves no", out, re.MULTILINE
+    )
     code, out, err = run(*command, "--max-prompt-tokens", "100")
     assert (code, out) == (1, "")
     assert "pinned memories of the working tier need 300 tokens, its budget is 30" in err

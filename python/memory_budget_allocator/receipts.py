@@ -145,9 +145,9 @@ class AllocationReport:
         return f"<AllocationReport selected={taken}/{len(self.rows)}>"
 
     def __str__(self) -> str:
-        return "\n".join(self._lines(None))
+        return "\n".join(self.lines(None))
 
-    def _lines(self, width: int | None) -> list[str]:
+    def lines(self, width: int | None) -> list[str]:
         """The table; long ids are cut where it would be wider than that."""
         from memory_budget_allocator.command_line.tables import Column, table
 

@@ -96,7 +96,7 @@ def _receipts(allocation: Allocation, sentences: dict[str, list[str]], *, with_r
     for text in chain.from_iterable(sentences.values()):
         yield from wrapped(text, width) if is_terminal() else [text]
     if with_report:
-        yield from allocation.report()._lines(width)
+        yield from allocation.report().lines(width)
 
 
 def _is_ranked(config: WorkspaceConfig) -> bool:
