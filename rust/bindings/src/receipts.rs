@@ -127,7 +127,8 @@ pub fn ids<'py>(
         Holder::Columns(_) => unreachable!("ids of columns are kept"),
     };
     let mut ids = (0..kept.considered.len()).map(id).collect::<PyResult<Vec<_>>>()?;
-    for (selected, entry) in allocation.record.plan.selected.iter().zip(&allocation.record.entries) {
+    for (selected, entry) in allocation.record.plan.selected.iter().zip(&allocation.record.entries)
+    {
         if let (Some(place), Some(id)) = (kept.considered.place(selected.index), &entry.memory_id) {
             ids[place] = id.bind(py).clone();
         }
