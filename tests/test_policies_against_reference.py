@@ -224,7 +224,7 @@ def follow(
 def test_every_door_follows_the_rules(door: str) -> None:
     cases: Counter[str] = Counter()
 
-    @settings(max_examples=200, database=None, derandomize=True)
+    @settings(max_examples=200, database=None)
     @given(
         drawn=st.lists(memories(), max_size=25),
         limited=limits(),
@@ -268,7 +268,7 @@ def floors_and_caps(draw: st.DrawFn) -> dict[str, Any]:
 def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
     cases: Counter[str] = Counter()
 
-    @settings(max_examples=200, database=None, derandomize=True)
+    @settings(max_examples=200, database=None)
     @given(
         drawn=st.lists(larger_than_they_say(), min_size=5, max_size=25),
         limited=floors_and_caps(),
@@ -300,7 +300,7 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
 def test_a_pool_too_large_to_be_sorted_follows_them_too() -> None:
     cases: Counter[str] = Counter()
 
-    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=60, deadline=None, database=None)
     @given(
         st.lists(st.one_of(memories(), larger_than_they_say()), min_size=3, max_size=30),
         st.integers(400, 900),

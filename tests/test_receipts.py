@@ -569,3 +569,18 @@ def test_the_command_line_tells_the_reasons_of_receipts(
     lines = capsys.readouterr().out.splitlines()
     assert all(len(each) <= 80 for each in lines)
     assert " ".join(lines) == line
+
+
+def test_a_call_that_its_floors_forbid_without_the_ceiling_has_receipts() -> None:
+    # Under the ceiling the floor is 40 tokens; without it, 200, above the cap.
+    limits: dict[str, Any] = {"tier_floors": {"rag": 0.2}, "tier_caps": {"rag": 60}}
+    workspace = WorkspaceConfig("default", 1000, complexity_multipliers={}, **limits)
+    allocator = MemoryBudgetAllocator(workspace, log_allocations=False)
+    items = [item(at, "rag", 0.9 - at / 10, 30) for at in range(4)]
+    options: dict[str, Any] = {"max_prompt_tokens": 200, "current_time": NOW, "receipts": True}
+    allocation = allocator.allocate("q", items, **options)
+    reasons = [receipt.reason for receipt in allocation.report().rows]
+    assert len(reasons) == 4
+    assert set(reasons) == {"selected", "over_tier_budget"}
+    assert allocation.explain("m3").startswith("'m3' was left out of the rag tier")
+    assert len(allocation.to_dict(receipts=True)["receipts"]) == 4

@@ -280,12 +280,19 @@ def test_what_takes_too_long_is_not_found_out() -> None:
 def test_the_command_line_explains_a_ranking(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "memories.jsonl"
     rows = [
-        {"memory_id": f"m{n}", "text": "x " * 40 * n, "tier": "rag", "token_count": 900} for n in range(3)
+        {
+            "memory_id": f"m{n}",
+            "text": "x " * 40 * n,
+            "tier": "rag",
+            "token_count": 900,
+            "relevance_score": n / 2,
+        }
+        for n in range(3)
     ]
     path.write_text("\n".join(map(json.dumps, rows)))
     command = ["allocate", str(path), "--query", "x", "--ranking", "evidence"]
     assert main([*command, "--explain", "m2"]) == 0
-    assert "x neighbours " in capsys.readouterr().out
+    assert "x bm25 " in capsys.readouterr().out
     assert main([*command, "--report"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert main([*command, "--json", "--report"]) == 0

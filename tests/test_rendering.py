@@ -529,3 +529,25 @@ def test_the_template_of_a_workspace_in_its_nested_shape(template: PromptTemplat
     assert (caught.value.field, caught.value.value) == ("item", "{txt}")
     with pytest.raises(ConfigurationError, match=r"unknown key 'template\.footer'; the nearest known key is"):
         WorkspaceConfig.from_dict({"workspace_id": "w", "template": {"footer": "x"}})
+
+
+def test_whatever_was_selected_is_in_the_text_where_nothing_adds_up() -> None:
+    def erratic(text: str) -> int:
+        return -(-len(text) // 4) + zlib.crc32(text.encode()) % 120
+
+    rows = [("a", 13, "project", 0.9, 5), ("b", 12, "long_term", 0.9, 7)]
+    rows += [("a", 6, "long_term", 0.5, 2), ("b", 26, "long_term", 0.5, 4)]
+    items = [
+        MemoryItem(f"m{at}", letter * length, tier, None, relevance_score=relevance, token_count=tokens)
+        for at, (letter, length, tier, relevance, tokens) in enumerate(rows)
+    ]
+    allocator = MemoryBudgetAllocator(
+        WorkspaceConfig("default", max_total_tokens=321, tier_floors={"rag": 18, "long_term": 11}),
+        log_allocations=False,
+    )
+    allocation = allocator.allocate("q", items, max_prompt_tokens=218, tokenizer=erratic)
+    # The parts of the three have more tokens than the ceiling, the whole has fewer.
+    assert [memory.memory_id for memory in allocation] == ["m0", "m2", "m3"]
+    text = allocation.render()
+    assert [memory.text for memory in allocation if f">{memory.text}<" not in text] == []
+    assert allocation.rendered_tokens == erratic(text) <= 218

@@ -167,7 +167,7 @@ proptest! {
         let texts = Some(Texts { rule: duplicates, known: &ranking });
         let judged = Judged::by_ranking(&considered, &planned.ranked, &planned.packed, texts);
         let replan = |limits: &Limits| Ok(ranking.run(budgets, limits).unwrap().plan);
-        let reasons = judged.reasons(&planned.plan, replan).unwrap();
+        let reasons = judged.reasons(&planned.plan, replan);
         for (place, reason) in (0..).zip(&reasons) {
             let earlier = judged.repeats(place);
             prop_assert_eq!(*reason == Reason::Duplicate, earlier.is_some());
@@ -202,7 +202,7 @@ proptest! {
         let Some(plan) = run(&considered, budgets, &limits) else { return Ok(()) };
         let judged = Judged::by_formula(&considered, limits.minimum_score);
         let replan = |limits: &Limits| Ok(run(&considered, budgets, limits).unwrap());
-        let reasons = judged.reasons(&plan, replan).unwrap();
+        let reasons = judged.reasons(&plan, replan);
         let free = run(&considered, budgets, &Limits { available: None, ..limits }).unwrap();
         let own = plan.limited.as_ref().map_or(budgets, |limited| limited.bounds.budgets);
         for (place, reason) in (0..).zip(reasons) {

@@ -359,8 +359,9 @@ fn repeated_by<'a>(
     repeated_by
 }
 
-/// Whoever is there and not replaced, with their scores, also what the ranking leaves out today. Where counts sum to more than the largest of them, some may be missing
-/// that are no candidates; then a session forgets them.
+/// Whoever is there and not replaced, with their scores, also what the ranking leaves out today. Where counts
+/// sum to more than the largest of them, some may be missing that are no candidates; then a session forgets
+/// them.
 fn everything(
     candidates: &[Selected],
     call: &Call<'_>,

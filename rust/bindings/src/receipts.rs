@@ -156,8 +156,7 @@ pub fn of<'py>(
         let limits = Limits { cut_oversized, ..*limits };
         Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
     };
-    let reasons = judged.reasons(&allocation.record.plan, replan);
-    let mut reasons = reasons.map_err(|error| refused_by_core(py, &error))?;
+    let mut reasons = judged.reasons(&allocation.record.plan, replan);
     let held = step.map_or(&[][..], |step| &step.held);
     let mut said = HashMap::new();
     if let Some(Stepped { left_behind, repeats, .. }) = step {
@@ -197,10 +196,15 @@ pub fn of<'py>(
         let explained = decider.explain(place);
         let instead = match reasons[place] {
             Reason::Superseded => decider.replaced_by(place),
-            Reason::Duplicate => said
-                .get(&place)
-                .copied()
-                .or_else(|| judged.repeats(row(place)).map(|it| it as usize)),
+            Reason::Duplicate => {
+                let earlier = || judged.repeats(row(place)).map(|it| it as usize);
+                let first = said.get(&place).copied().or_else(earlier);
+                // A ceiling may have evicted it, and kept another that says the same.
+                first
+                    .filter(|&place| reasons[place].is_taken())
+                    .or_else(|| taken_with_same_text(allocation, &decider, considered, place))
+                    .or(first)
+            }
             _ => None,
         };
         let receipt = PyDict::new(py);
@@ -239,6 +243,20 @@ pub fn of<'py>(
 fn taken(allocation: &Allocation, row: u32, reason: Reason) -> Option<&Selected> {
     let mut selected = allocation.record.plan.selected.iter();
     if reason.is_taken() { selected.find(|selected| selected.index == row) } else { None }
+}
+
+/// What was taken and says what a place says, if anything does.
+fn taken_with_same_text(
+    allocation: &Allocation,
+    decider: &Decider<'_>,
+    considered: &Considered,
+    place: usize,
+) -> Option<usize> {
+    let rule = allocation.ranking.as_ref()?.options.watched();
+    let own = decider.terms(row(place))?;
+    let mut taken =
+        allocation.record.plan.selected.iter().filter_map(|it| considered.place(it.index));
+    taken.find(|&it| decider.terms(row(it)).is_some_and(|terms| rule.is_same(own, terms)))
 }
 
 /// Whether only the beginning of it was taken.

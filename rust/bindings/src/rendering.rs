@@ -300,9 +300,13 @@ impl Rendering {
             frame(template, selected, entry, text.bind(py))
         };
         let framed = shown.map(frame).collect::<PyResult<Vec<_>>>()?;
-        let Some(ceiling) = ceiling else {
-            return Ok(template.assemble(&framed, (0..framed.len()).collect()).text);
-        };
+        let whole = template.assemble(&framed, (0..framed.len()).collect()).text;
+        let Some(ceiling) = ceiling else { return Ok(whole) };
+        // All that was selected, most often. By the sum of its parts it may be too much, where a counter
+        // does not add up, and still fit.
+        if !is_too_narrow && self.tokens(py, &whole)? <= ceiling {
+            return Ok(whole);
+        }
         let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
         let claims = claims(&record.plan.selected, &record.plan, false);
         // What is here repeats nothing, or may.

@@ -116,15 +116,13 @@ impl<'a> Judged<'a> {
     }
 
     /// Why each place was taken or left out by `plan`, which may have lost to a ceiling some of what its
-    /// budgets allow. `replan` plans the same candidates within other limits.
-    ///
-    /// # Errors
-    /// What `replan` refuses; nothing, if the columns are those of the plan.
+    /// budgets allow. `replan` plans the same candidates within other limits, or refuses them: then nothing
+    /// would be taken.
     pub fn reasons(
         &self,
         plan: &Plan,
         replan: impl FnOnce(&Limits) -> Result<Plan, Error>,
-    ) -> Result<Vec<Reason>, Error> {
+    ) -> Vec<Reason> {
         let considered = self.considered;
         let limited = plan.limited.as_deref();
         let limits = limited.map_or(Limits::NONE, |limited| limited.limits);
@@ -146,8 +144,9 @@ impl<'a> Judged<'a> {
         for &(place, _) in self.duplicates {
             reasons[place as usize] = Reason::Duplicate;
         }
-        if limits.available.is_some() {
-            let free = replan(&Limits { available: None, ..limits })?;
+        if limits.available.is_some()
+            && let Ok(free) = replan(&Limits { available: None, ..limits })
+        {
             let cut = free.limited.iter().flat_map(|it| it.oversized.iter().flatten());
             for selected in free.selected.iter().chain(cut) {
                 reasons[selected.index as usize] = Reason::OverCeiling;
@@ -158,6 +157,6 @@ impl<'a> Judged<'a> {
                 reasons[place] = if selected.pinned { Reason::Pinned } else { Reason::Selected };
             }
         }
-        Ok(reasons)
+        reasons
     }
 }
