@@ -21,7 +21,7 @@ from memory_budget_allocator import (
 )
 from memory_budget_allocator.command_line import main
 from memory_budget_allocator.command_line.allocate import verdicts_of
-from memory_budget_allocator.command_line.text_width import display_width
+from memory_budget_allocator.text_width import display_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_budget_allocator.command_line.tables import Column, bar, number, table
-from memory_budget_allocator.command_line.text_width import cut, display_width, displayable, padded
+from memory_budget_allocator.tables import Column, bar, number, table
+from memory_budget_allocator.text_width import cut, display_width, displayable, padded
 
 
 @pytest.mark.parametrize(

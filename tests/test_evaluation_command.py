@@ -16,8 +16,8 @@ import pytest
 from evaluation_data import conversation, records, write_folder, write_lines
 from memory_budget_allocator import ArgumentValueError, MissingExtraError
 from memory_budget_allocator.command_line import main
-from memory_budget_allocator.command_line.text_width import display_width
 from memory_budget_allocator.evaluation import dataset_from_records, evaluate
+from memory_budget_allocator.text_width import display_width
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,8 +30,8 @@ from memory_budget_allocator import (
     WorkspaceConfig,
 )
 from memory_budget_allocator.command_line import main
-from memory_budget_allocator.command_line.text_width import display_width
 from memory_budget_allocator.receipt_sentences import sentence
+from memory_budget_allocator.text_width import display_width
 from reference import Memory
 
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)

@@ -149,7 +149,7 @@ class AllocationReport:
 
     def lines(self, width: int | None) -> list[str]:
         """The table; long ids are cut where it would be wider than that."""
-        from memory_budget_allocator.command_line.tables import Column, table
+        from memory_budget_allocator.tables import Column, table  # where somebody looks at it, not at import
 
         headings, rows = self._table()
         to_the_left = {"TIER", "MEMORY", "DECISION"}

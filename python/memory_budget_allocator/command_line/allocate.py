@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.memories import read_memories
 from memory_budget_allocator.command_line.streams import is_terminal, write_json, write_lines
-from memory_budget_allocator.command_line.tables import Column, bar, facts, number, table, terminal_width
-from memory_budget_allocator.command_line.text_width import displayable, wrapped
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
 from memory_budget_allocator.ranking import Ranking
 from memory_budget_allocator.receipt_sentences import sentence, why
 from memory_budget_allocator.receipts import candidates_of, decisions, receipt_as_dict
+from memory_budget_allocator.tables import Column, bar, facts, number, table, terminal_width
+from memory_budget_allocator.text_width import displayable, wrapped
 
 if TYPE_CHECKING:
     import argparse

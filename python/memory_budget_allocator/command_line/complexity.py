@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.streams import write_json, write_lines
-from memory_budget_allocator.command_line.tables import Column, facts, table, terminal_width
-from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator
 from memory_budget_allocator.levels import QueryComplexity
+from memory_budget_allocator.tables import Column, facts, table, terminal_width
+from memory_budget_allocator.text_width import displayable
 
 if TYPE_CHECKING:
     import argparse

@@ -9,14 +9,14 @@ from yaml.nodes import MappingNode, Node
 
 from memory_budget_allocator.command_line.problems import DataError
 from memory_budget_allocator.command_line.streams import write_json, write_lines
-from memory_budget_allocator.command_line.tables import Column, facts, number, table, terminal_width
-from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.configuration_keys import OTHER_SECTIONS
 from memory_budget_allocator.errors import ConfigurationError
 from memory_budget_allocator.levels import MemoryTier, QueryComplexity
 from memory_budget_allocator.loader import MemoryBudgetConfigLoader, read_packaged_configuration
 from memory_budget_allocator.loader.documents import read_file
 from memory_budget_allocator.loader.sections import read_configuration
+from memory_budget_allocator.tables import Column, facts, number, table, terminal_width
+from memory_budget_allocator.text_width import displayable
 from memory_budget_allocator.wording import nearest_known, shown
 
 if TYPE_CHECKING:

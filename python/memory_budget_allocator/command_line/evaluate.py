@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from memory_budget_allocator.command_line.problems import DataError, UsageError
 from memory_budget_allocator.command_line.progress import with_progress
 from memory_budget_allocator.command_line.streams import write_lines
-from memory_budget_allocator.command_line.tables import terminal_width
 from memory_budget_allocator.durable_write import write_text
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError
 from memory_budget_allocator.ranking import Ranking
+from memory_budget_allocator.tables import terminal_width
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from memory_budget_allocator.command_line.evaluate import writing
 from memory_budget_allocator.command_line.problems import DataError, UsageError
 from memory_budget_allocator.command_line.progress import with_progress
 from memory_budget_allocator.command_line.streams import write_lines
-from memory_budget_allocator.command_line.tables import terminal_width
 from memory_budget_allocator.errors import ArgumentValueError
+from memory_budget_allocator.tables import terminal_width
 from memory_budget_allocator.wording import one_line
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from memory_budget_allocator.command_line.tables import bar
+from memory_budget_allocator.tables import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.memories import read_memories
 from memory_budget_allocator.command_line.streams import write_json, write_lines
-from memory_budget_allocator.command_line.tables import Column, facts, number, table, terminal_width
-from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.command_line.workspaces import make_allocator, scope_phrase
+from memory_budget_allocator.tables import Column, facts, number, table, terminal_width
+from memory_budget_allocator.text_width import displayable
 
 if TYPE_CHECKING:
     import argparse

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from memory_budget_allocator.allocator import MemoryBudgetAllocator
 from memory_budget_allocator.command_line.problems import UsageError
-from memory_budget_allocator.command_line.text_width import displayable
 from memory_budget_allocator.errors import ArgumentTypeError, ArgumentValueError
+from memory_budget_allocator.text_width import displayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

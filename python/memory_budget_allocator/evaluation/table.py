@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from memory_budget_allocator.command_line.tables import Column, facts, table
-from memory_budget_allocator.command_line.text_width import display_width, displayable
 from memory_budget_allocator.evaluation.bootstrap import SAMPLES
 from memory_budget_allocator.evaluation.learning import parts_of
 from memory_budget_allocator.evaluation.logistic import EVIDENCE
+from memory_budget_allocator.tables import Column, facts, table
+from memory_budget_allocator.text_width import display_width, displayable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from memory_budget_allocator.command_line.text_width import cut, display_width, padded, wrapped
+from memory_budget_allocator.text_width import cut, display_width, padded, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
