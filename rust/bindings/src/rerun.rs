@@ -1,7 +1,7 @@
 //! The same call again with another budget: what would have taken a candidate that was left out.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
@@ -25,6 +25,7 @@ use crate::options::Options;
 use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::recount::Counts;
+use crate::rendering::Described;
 
 /// Reruns, and budgets that need none, after which a search is given up: a second or so.
 const MOST_RERUNS: u32 = 20_000;
@@ -74,6 +75,13 @@ pub fn fits(
         note(of_ceiling, rerun.with_ceilings(py, &places)?);
     }
     Ok(fits)
+}
+
+/// How much of a memory has to be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Any,
+    Whole,
 }
 
 struct Rerun<'a> {
@@ -152,7 +160,7 @@ impl<'a> Rerun<'a> {
         };
         let mut budgets = self.bounds.budgets;
         let first = budgets[tier.index()];
-        let found = self.scan(py, places, first..=most, |call, budget| {
+        let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
             budgets[tier.index()] = budget;
             (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
             let fits = |&place: &usize| {
@@ -203,7 +211,7 @@ impl<'a> Rerun<'a> {
             self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
         };
         let ample = MAX_COUNT / 2;
-        let at_most = self.scan(py, places, ample..=ample, |call, available| {
+        let at_most = self.scan(py, places, ample..=ample, Part::Any, |call, available| {
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
             true
@@ -215,7 +223,7 @@ impl<'a> Rerun<'a> {
         if sought.is_empty() {
             return Ok(vec![Fit::Unknown; places.len()]);
         }
-        let found = self.scan(py, &sought, present..=MAX_COUNT, |call, ceiling| {
+        let found = self.scan(py, &sought, present..=MAX_COUNT, Part::Any, |call, ceiling| {
             let available = ceiling - reserved;
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
@@ -229,20 +237,19 @@ impl<'a> Rerun<'a> {
             };
             self.limits.cut_oversized || sought.iter().any(has_room)
         })?;
-        let fit = |place| {
-            let at = sought.iter().position(|it| it == place);
-            at.map_or(Fit::Unknown, |at| found[at])
-        };
+        let found: HashMap<usize, Fit> = sought.into_iter().zip(found).collect();
+        let fit = |place| found.get(place).copied().unwrap_or(Fit::Unknown);
         Ok(places.iter().map(fit).collect())
     }
 
-    /// The first budget of `budgets` at which each of the places is taken, or that it is none of them; `change`
+    /// The first budget of `budgets` at which that part of each of the places is taken, or that it is none of them; `change`
     /// makes it the call's, and says whether it is worth a try.
     fn scan(
         &self,
         py: Python<'_>,
         places: &[usize],
         budgets: std::ops::RangeInclusive<u64>,
+        part: Part,
         mut change: impl FnMut(&mut Call<'_>, u64) -> bool,
     ) -> PyResult<Vec<Fit>> {
         let mut found = vec![Fit::Unknown; places.len()];
@@ -273,7 +280,7 @@ impl<'a> Rerun<'a> {
                 }
                 // A budget that is refused takes nothing.
                 let steps = Cell::new(0);
-                let taken = self.taken(py, &call, &steps).unwrap_or_default();
+                let taken = self.taken(py, &call, part, &steps).unwrap_or_default();
                 for (found, &place) in found.iter_mut().zip(places) {
                     let row = self.kept.considered.row(place);
                     if *found == Fit::Unknown && taken.contains(&row) {
@@ -296,8 +303,14 @@ impl<'a> Rerun<'a> {
         Ok(found.into_iter().map(never).collect())
     }
 
-    /// The rows that a call takes; none where it is refused. Adds to `work` what it was.
-    fn taken(&self, py: Python<'_>, call: &Call<'_>, work: &Cell<u64>) -> Option<HashSet<u32>> {
+    /// The rows of which a call takes that part; none where it is refused. Adds to `work` what it was.
+    fn taken(
+        &self,
+        py: Python<'_>,
+        call: &Call<'_>,
+        part: Part,
+        work: &Cell<u64>,
+    ) -> Option<HashSet<u32>> {
         let considered = &self.kept.considered;
         let plan = |settings: &Settings, limits: &Limits, among: Among| {
             let (mut plan, steps) = self.decider.plan(settings, limits, among)?;
@@ -333,7 +346,14 @@ impl<'a> Rerun<'a> {
             |text: &Py<PyString>| text,
             |row| self.decider.terms(place_of(row)?),
         );
-        described.ok().map(|described| rows(&described.plan))
+        let Described { plan, cut, .. } = described.ok()?;
+        let mut taken: HashSet<u32> = rows(&plan);
+        if part == Part::Whole {
+            for (rank, _) in cut {
+                taken.remove(&plan.selected[rank].index);
+            }
+        }
+        Some(taken)
     }
 }
 
