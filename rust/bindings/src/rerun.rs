@@ -9,7 +9,7 @@ use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::Reason;
-use memory_budget_core::receipt::fits::{Fit, PATIENCE, fits_at};
+use memory_budget_core::receipt::fits::{Fit, fits_at};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -27,9 +27,17 @@ use crate::record::{Created, Entry};
 use crate::recount::Counts;
 use crate::rendering::Described;
 
-/// Reruns, and budgets that need none, after which a search is given up: a second or so.
-const MOST_RERUNS: u32 = 20_000;
+/// Work after which the searches of one question are given up, and budgets that need no rerun: a second or so.
+/// A unit is a byte that is counted, up to ten nanoseconds.
+const MOST_WORK: u64 = 130_000_000;
 const MOST_BUDGETS: usize = 1 << 22;
+
+/// Work after which other threads have their turn, and Ctrl-C is looked for: some 20 milliseconds. Not less
+/// than the interpreter's switch interval, 5 of them: who waits asks for a turn only after one in which nobody let go.
+const UNINTERRUPTED: u64 = 2_500_000;
+
+/// What a rerun takes whatever there is to choose from.
+const RERUN: u64 = 1_000;
 
 /// At which budget each of the wanted places would be taken: of its tier, or the whole prompt's where
 /// the ceiling left it out.
@@ -92,6 +100,9 @@ struct Rerun<'a> {
     bounds: Bounds,
     /// What a session made of it.
     step: Option<&'a Stepped>,
+    /// What was written and counted so far, and how much work all else was.
+    counts: Arc<Counts>,
+    planned: Cell<u64>,
 }
 
 impl<'a> Rerun<'a> {
@@ -110,7 +121,8 @@ impl<'a> Rerun<'a> {
         };
         let continued = allocation.rendering.continued.as_ref();
         let step = continued.and_then(|continued| continued.step(py));
-        Self { decider, allocation, kept, limits, bounds, step }
+        let (counts, planned) = (Arc::default(), Cell::new(0));
+        Self { decider, allocation, kept, limits, bounds, step, counts, planned }
     }
 
     /// Whether another budget may leave it in a text that holds it already, whatever it is worth by now.
@@ -258,29 +270,30 @@ impl<'a> Rerun<'a> {
         }
         let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
         let ceiling = rendering.ceiling().unwrap_or(0);
-        let counts = Arc::new(Counts::default());
         let mut call = Call {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
             now_us: record.now_us,
             options: Options::default(),
-            rendering: rendering.under(py, ceiling, &counts),
+            rendering: rendering.under(py, ceiling, &self.counts),
             ranking: ranking.clone(),
             receipts: false,
             dry_run: true,
         };
-        let (mut reruns, mut open, mut work) = (0, places.len(), 0);
+        let (mut open, mut looked) = (places.len(), 0);
         let last = *budgets.end();
         for (tried, budget) in budgets.enumerate() {
             let is_worth_it = change(&mut call, budget);
             if is_worth_it {
-                if reruns % 64 == 0 {
+                if self.work() >= looked {
+                    py.detach(|| ());
                     py.check_signals()?;
+                    looked = self.work() + UNINTERRUPTED;
                 }
                 // A budget that is refused takes nothing.
-                let steps = Cell::new(0);
-                let taken = self.taken(py, &call, part, &steps).unwrap_or_default();
+                let taken = self.taken(py, &call, part).unwrap_or_default();
+                self.worked(RERUN + places.len() as u64);
                 for (found, &place) in found.iter_mut().zip(places) {
                     let row = self.kept.considered.row(place);
                     if *found == Fit::Unknown && taken.contains(&row) {
@@ -288,14 +301,11 @@ impl<'a> Rerun<'a> {
                         open -= 1;
                     }
                 }
-                reruns += 1;
-                work += steps.get();
             }
             if open == 0 || budget == last {
                 break;
             }
-            let is_too_much = work.saturating_add(counts.work()) > PATIENCE;
-            if reruns == MOST_RERUNS || is_too_much || tried == MOST_BUDGETS {
+            if self.work() > MOST_WORK || tried == MOST_BUDGETS {
                 return Ok(found);
             }
         }
@@ -303,18 +313,20 @@ impl<'a> Rerun<'a> {
         Ok(found.into_iter().map(never).collect())
     }
 
-    /// The rows of which a call takes that part; none where it is refused. Adds to `work` what it was.
-    fn taken(
-        &self,
-        py: Python<'_>,
-        call: &Call<'_>,
-        part: Part,
-        work: &Cell<u64>,
-    ) -> Option<HashSet<u32>> {
+    fn work(&self) -> u64 {
+        self.planned.get().saturating_add(self.counts.work())
+    }
+
+    fn worked(&self, work: u64) {
+        self.planned.set(self.planned.get().saturating_add(work));
+    }
+
+    /// The rows of which a call takes that part; none where it is refused.
+    fn taken(&self, py: Python<'_>, call: &Call<'_>, part: Part) -> Option<HashSet<u32>> {
         let considered = &self.kept.considered;
         let plan = |settings: &Settings, limits: &Limits, among: Among| {
-            let (mut plan, steps) = self.decider.plan(settings, limits, among)?;
-            work.set(work.get().saturating_add(steps));
+            let (mut plan, work) = self.decider.plan(settings, limits, among)?;
+            self.worked(work);
             let number = |selected: &mut Selected| {
                 selected.index = considered.row(selected.index as usize);
             };

@@ -31,7 +31,7 @@ pub enum Fit {
 
 /// Decisions after which a search is given up: a fraction of a second. Reached only with candidates
 /// by the thousand, or whose costs are as far apart as powers of two.
-pub const PATIENCE: u64 = 1 << 26;
+const PATIENCE: u64 = 1 << 26;
 
 /// The smallest budget of `tier`, at or above what `bounds` give it, at which each of the `wanted`
 /// places is taken, all else equal: other tiers' budgets, floors and caps in tokens. All of them are candidates
