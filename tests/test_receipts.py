@@ -128,7 +128,9 @@ def test_the_ceiling_that_would_take_it_is_the_smallest(
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["rag", "rag", "working"]), st.floats(0, 1), st.integers(1, 12)), max_size=6),
+    st.lists(
+        st.tuples(st.sampled_from(["rag", "rag", "working"]), st.floats(0, 1), st.integers(1, 12)), max_size=6
+    ),
     st.integers(0, 40),
     st.integers(60, 220),
 )
@@ -149,13 +151,17 @@ def test_under_a_ceiling_the_tier_budget_is_the_one_that_takes_it_whole(
         return allocator.what_if("q", items, workspace, current_time=NOW, **limits)
 
     def whole(budget: int) -> set[int]:
-        selected = (memory for tier in run(budget).to_dict()["tiers"].values() for memory in tier["selected_memories"])
+        selected = (
+            memory for tier in run(budget).to_dict()["tiers"].values() for memory in tier["selected_memories"]
+        )
         return {int(memory["memory_id"][1:]) for memory in selected if "truncated" not in memory}
 
     left_out = [
         receipt
         for receipt in run(budget).report()
-        if receipt.tier is MemoryTier.RAG and receipt.fits_at is not None and receipt.fits_at_budget == "tier_budget"
+        if receipt.tier is MemoryTier.RAG
+        and receipt.fits_at is not None
+        and receipt.fits_at_budget == "tier_budget"
     ]
     for tried in range(budget, max([budget, *(receipt.fits_at or 0 for receipt in left_out)]) + 1):
         taken = whole(tried)
