@@ -21,7 +21,7 @@ def memories(count: int) -> list[MemoryItem]:
             "rag",
             NOW,
             relevance_score=n * 7 % 101 / 101,
-            token_count=9,
+            token_count=5 + n % 23,
         )
         for n in range(count)
     ]

@@ -48,7 +48,7 @@ struct Rated<'a> {
 /// Bytes of text that are counted in the time in which one candidate is planned, roughly; in which two are
 /// compared for diversity; and in which one is got ready for that.
 const PLANNED: u64 = 8;
-const COMPARED: u64 = 5;
+const COMPARED: u64 = 12;
 const DESCRIBED: u64 = 130;
 
 /// Candidates that are compared with each other for diversity, at most: see `ranking::pack`.
@@ -138,7 +138,8 @@ impl<'a> Decider<'a> {
             return Ok((planned.0, count * PLANNED));
         };
         let (plan, packed) = self.plan_rated(rated, settings, limits, among)?;
-        let compared = count.min(MOST_DIVERSE).pow(2) * COMPARED + count * DESCRIBED;
+        let compared = count.min(MOST_DIVERSE) * plan.selected.len() as u64 * COMPARED;
+        let compared = compared + count * DESCRIBED;
         let diverse = rated.ranking.options.diversity.map_or(0, |_| compared);
         let steps = packed.certificates.iter().flatten().map(|it| it.steps).sum::<u64>();
         Ok((plan, (count + steps) * PLANNED + diverse))
