@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from memory_budget_allocator import (
@@ -124,6 +124,49 @@ def test_the_ceiling_that_would_take_it_is_the_smallest(
         for receipt in over:
             assert receipt.fits_at is not None
             if tried <= receipt.fits_at:
+                assert (receipt.position in taken) == (tried == receipt.fits_at)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["rag", "rag", "working"]), st.floats(0, 1), st.integers(1, 12)), max_size=6
+    ),
+    st.integers(0, 40),
+    st.integers(60, 220),
+)
+@example([("rag", 0.9, 10), ("rag", 0.8, 9)], 20, 220)
+@settings(deadline=None, max_examples=60)
+def test_under_a_ceiling_the_tier_budget_is_the_one_that_takes_it_whole(
+    drawn: list[tuple[str, float, int]], budget: int, ceiling: int
+) -> None:
+    items = [
+        MemoryItem(f"m{n}", "It rains again. " * sentences, tier, NOW, relevance_score=score)
+        for n, (tier, score, sentences) in enumerate(drawn)
+    ]
+    allocator = MemoryBudgetAllocator(log_allocations=False)
+    limits: dict[str, Any] = {"max_prompt_tokens": ceiling, "tokenizer": "o200k_base", "receipts": True}
+
+    def run(budget: int) -> Allocation:
+        workspace = config(budget, 20, oversized="truncate")
+        return allocator.what_if("q", items, workspace, current_time=NOW, **limits)
+
+    def whole(budget: int) -> set[int]:
+        selected = (
+            memory for tier in run(budget).to_dict()["tiers"].values() for memory in tier["selected_memories"]
+        )
+        return {int(memory["memory_id"][1:]) for memory in selected if "truncated" not in memory}
+
+    left_out = [
+        receipt
+        for receipt in run(budget).report()
+        if receipt.tier is MemoryTier.RAG
+        and receipt.fits_at is not None
+        and receipt.fits_at_budget == "tier_budget"
+    ]
+    for tried in range(budget, max([budget, *(receipt.fits_at or 0 for receipt in left_out)]) + 1):
+        taken = whole(tried)
+        for receipt in left_out:
+            if tried <= (receipt.fits_at or 0):
                 assert (receipt.position in taken) == (tried == receipt.fits_at)
 
 

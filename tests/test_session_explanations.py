@@ -230,7 +230,7 @@ def test_asking_changes_nothing() -> None:
 def test_a_search_that_would_take_too_long_is_given_up() -> None:
     config = workspace({"working": 100, "project": 0, "long_term": 0, "rag": 0}, max_prompt_tokens=100)
     conversation = Conversation(config)
-    long = MemoryItem("long", "x" * 25_000, "working", NOW, relevance_score=0.5, token_count=1)
+    long = MemoryItem("long", "x" * 200_000, "working", NOW, relevance_score=0.5, token_count=1)
     result = conversation.ask([long], receipts=True)
     assert result is not None
     (receipt,) = result.allocation.report()

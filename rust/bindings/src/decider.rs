@@ -45,6 +45,12 @@ struct Rated<'a> {
     packed: Packed,
 }
 
+/// Bytes of text that are counted in the time in which one candidate is planned, roughly; in which two are
+/// compared for diversity; and in which one is got ready for that.
+const PLANNED: u64 = 8;
+const COMPARED: u64 = 12;
+const DESCRIBED: u64 = 130;
+
 /// Candidates that are compared with each other for diversity, at most: see `ranking::pack`.
 const MOST_DIVERSE: u64 = 512;
 
@@ -117,7 +123,8 @@ impl<'a> Decider<'a> {
         plan_rated(candidates, settings, limits, self.level, ranked, options, self.now_us, terms)
     }
 
-    /// What other settings and limits take, by place; and how much work it was.
+    /// What other settings and limits take, by place; and how much work it was, in bytes that are counted
+    /// meanwhile.
     pub fn plan(
         &self,
         settings: &Settings,
@@ -128,13 +135,14 @@ impl<'a> Decider<'a> {
         let Some(rated) = &self.rated else {
             let (candidates, level, now_us) = (&self.candidates, self.level, self.now_us);
             let planned = plan_within(candidates, settings, limits, level, now_us)?;
-            return Ok((planned.0, count));
+            return Ok((planned.0, count * PLANNED));
         };
         let (plan, packed) = self.plan_rated(rated, settings, limits, among)?;
-        let compared = count.min(MOST_DIVERSE).pow(2);
+        let compared = count.min(MOST_DIVERSE) * plan.selected.len() as u64 * COMPARED;
+        let compared = compared + count * DESCRIBED;
         let diverse = rated.ranking.options.diversity.map_or(0, |_| compared);
         let steps = packed.certificates.iter().flatten().map(|it| it.steps).sum::<u64>();
-        Ok((plan, count + diverse + steps))
+        Ok((plan, (count + steps) * PLANNED + diverse))
     }
 
     /// What the ranking knows of a text.

@@ -159,7 +159,7 @@ impl Rendering {
         let mut repetitions = Repetitions::by(call.watched());
         for (place, candidate) in candidates.iter().enumerate() {
             let (entry, kept) = looked.at(candidate)?;
-            frames.push(frame(self.template(), candidate, entry, text(kept).bind(py))?);
+            frames.push(self.frame(candidate, entry, text(kept).bind(py))?);
             repetitions.add(place, terms(candidate.index));
         }
         let repeated_by = repeated_by(&mut found, &candidates, &repetitions, &terms);

@@ -4,7 +4,7 @@
 //! a pool or of columns of the caller's they are made where the call asks for receipts. Words and tables
 //! are made in Python (receipts.py).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use memory_budget_core::columns::Columns;
 use memory_budget_core::decay::NO_TIME;
@@ -24,7 +24,7 @@ use crate::allocation::{Allocation, Holder};
 use crate::call::{Among, Call};
 use crate::continued::Stepped;
 use crate::decider::Decider;
-use crate::errors::{ArgumentValueError, refused_by_core};
+use crate::errors::ArgumentValueError;
 use crate::item::MemoryItem;
 use crate::ranking::Known;
 use crate::record::Entry;
@@ -33,6 +33,9 @@ use crate::{fields, vocabulary};
 
 /// Memories left out of which a report says at which budget they would be taken.
 const FITS_REPORTED: usize = 100;
+
+/// Receipts that are made between two looks at whether somebody pressed Ctrl-C.
+const UNINTERRUPTED: usize = 1024;
 
 /// What there was to choose from.
 pub struct Kept {
@@ -158,7 +161,11 @@ pub fn of<'py>(
     };
     let mut reasons = judged.reasons(&allocation.record.plan, replan);
     let held = step.map_or(&[][..], |step| &step.held);
-    let mut said = HashMap::new();
+    let mut said: HashMap<usize, usize> = judged
+        .duplicates()
+        .iter()
+        .map(|&(place, earlier)| (place as usize, earlier as usize))
+        .collect();
     if let Some(Stepped { left_behind, repeats, .. }) = step {
         considered.mark_continued(&mut reasons, Continued { held, left_behind });
         for (row, held) in repeats {
@@ -187,40 +194,43 @@ pub fn of<'py>(
     };
     let wanted: Vec<usize> = left_out.take(most).collect();
     let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted)?;
+    let fits: HashMap<usize, Fit> = wanted.into_iter().zip(fits).collect();
     let left = left(allocation, &decider, considered);
+    let selected = &allocation.record.plan.selected;
+    let taken: HashMap<u32, &Selected> = selected.iter().map(|it| (it.index, it)).collect();
+    let cut: HashSet<u32> = allocation.cut.iter().map(|(rank, _)| selected[*rank].index).collect();
+    let held: HashSet<u32> = held.iter().copied().collect();
     let receipts = PyList::empty(py);
-    for place in places {
-        let fit = wanted.iter().position(|it| *it == place).map(|at| fits[at]);
-        let taken = taken(allocation, considered.row(place), reasons[place]);
+    for (at, place) in places.into_iter().enumerate() {
+        if at % UNINTERRUPTED == 0 {
+            py.check_signals()?;
+        }
+        let row = considered.row(place);
+        let fit = fits.get(&place).copied();
+        let taken = taken.get(&row).filter(|_| reasons[place].is_taken());
         let tokens = taken.map_or(considered.tokens[place], |taken| taken.tokens);
         let explained = decider.explain(place);
         let instead = match reasons[place] {
             Reason::Superseded => decider.replaced_by(place),
-            Reason::Duplicate => {
-                let earlier = || judged.repeats(row(place)).map(|it| it as usize);
-                let first = said.get(&place).copied().or_else(earlier);
+            Reason::Duplicate => match said.get(&place).copied() {
+                Some(first) if reasons[first].is_taken() => Some(first),
                 // A ceiling may have evicted it, and kept another that says the same.
-                first
-                    .filter(|&place| reasons[place].is_taken())
-                    .or_else(|| taken_with_same_text(allocation, &decider, considered, place))
-                    .or(first)
-            }
+                first => taken_with_same_text(allocation, &decider, considered, place).or(first),
+            },
             _ => None,
         };
         let receipt = PyDict::new(py);
         receipt.set_item(intern!(py, "memory_id"), &ids[place])?;
-        receipt.set_item(intern!(py, "position"), considered.row(place))?;
+        receipt.set_item(intern!(py, "position"), row)?;
         let tier = vocabulary::tier_member(py, considered.tier[place])?;
         receipt.set_item(intern!(py, "tier"), tier)?;
         receipt.set_item(intern!(py, "reason"), reasons[place].name())?;
-        let is_held = held.contains(&considered.row(place));
-        receipt.set_item(intern!(py, "held"), is_held)?;
+        receipt.set_item(intern!(py, "held"), held.contains(&row))?;
         receipt.set_item(intern!(py, "instead"), instead.map(|place| &ids[place]))?;
         receipt.set_item(intern!(py, "rank"), ranks[place])?;
         receipt.set_item(intern!(py, "tokens"), tokens)?;
         receipt.set_item(intern!(py, "whole_tokens"), considered.tokens[place])?;
-        let is_cut = is_cut(allocation, considered.row(place));
-        receipt.set_item(intern!(py, "truncated"), is_cut)?;
+        receipt.set_item(intern!(py, "truncated"), cut.contains(&row))?;
         receipt.set_item(intern!(py, "score"), explained.score)?;
         receipt.set_item(intern!(py, "combined_score"), considered.scores.combined[place])?;
         let terms: Vec<_> = explained.terms.iter().map(shown_term).collect();
@@ -240,11 +250,6 @@ pub fn of<'py>(
     Ok(receipts)
 }
 
-fn taken(allocation: &Allocation, row: u32, reason: Reason) -> Option<&Selected> {
-    let mut selected = allocation.record.plan.selected.iter();
-    if reason.is_taken() { selected.find(|selected| selected.index == row) } else { None }
-}
-
 /// What was taken and says what a place says, if anything does.
 fn taken_with_same_text(
     allocation: &Allocation,
@@ -253,26 +258,16 @@ fn taken_with_same_text(
     place: usize,
 ) -> Option<usize> {
     let rule = allocation.ranking.as_ref()?.options.watched();
-    let own = decider.terms(row(place))?;
-    let mut taken =
-        allocation.record.plan.selected.iter().filter_map(|it| considered.place(it.index));
-    taken.find(|&it| decider.terms(row(it)).is_some_and(|terms| rule.is_same(own, terms)))
-}
-
-/// Whether only the beginning of it was taken.
-fn is_cut(allocation: &Allocation, row: u32) -> bool {
-    let selected = &allocation.record.plan.selected;
-    allocation.cut.iter().any(|(rank, _)| selected[*rank].index == row)
+    let terms = |place: usize| decider.terms(u32::try_from(place).ok()?);
+    let own = terms(place)?;
+    let taken = &allocation.record.plan.selected;
+    let mut taken = taken.iter().filter_map(|selected| considered.place(selected.index));
+    taken.find(|&place| terms(place).is_some_and(|terms| rule.is_same(own, terms)))
 }
 
 /// Name, weight, value, and what was given, which may be infinite; None where that is not known.
 fn shown_term(term: &Term) -> (&'static str, f64, f64, Option<f64>) {
     (term.name, term.weight, term.value, Some(term.given).filter(|given| !given.is_nan()))
-}
-
-/// No place is beyond what a u32 counts.
-fn row(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// What each candidate's tier had left when its turn came; none where tiers share, a ceiling decides, or nobody

@@ -1,8 +1,10 @@
-//! Counts of texts that are counted again and again, as reruns do.
+//! What is written and counted again and again, as reruns do, is remembered.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use memory_budget_core::plan::Selected;
+use memory_budget_core::render::Framed;
 use pyo3::PyResult;
 
 /// Bytes of texts that are remembered at most.
@@ -11,7 +13,10 @@ const MOST_BYTES: usize = 1 << 26;
 /// Bytes that are written and looked up in the time in which one is counted, roughly.
 const BYTES_WRITTEN: u64 = 32;
 
-/// What one counter said of texts.
+/// The same of what else is done about a memory that is shown.
+const STEPS: u64 = 16;
+
+/// What one counter said of texts, and how one template frames the memories of one call.
 #[derive(Default)]
 pub struct Counts(Mutex<Known>);
 
@@ -19,6 +24,7 @@ pub struct Counts(Mutex<Known>);
 struct Known {
     tokens: HashMap<Box<str>, u64>,
     bytes: usize,
+    frames: HashMap<u32, (Selected, Framed)>,
     work: u64,
 }
 
@@ -44,6 +50,28 @@ impl Counts {
             known.tokens.insert(text.into(), tokens);
         });
         Ok(tokens)
+    }
+
+    /// A memory in its frame, by `frame` where it was not shown with these numbers before.
+    pub fn frame(
+        &self,
+        selected: &Selected,
+        frame: impl FnOnce() -> PyResult<Framed>,
+    ) -> PyResult<Framed> {
+        let known = self.with(|known| {
+            let (as_shown, framed) = known.frames.get(&selected.index)?;
+            known.work += framed.text.len() as u64 / BYTES_WRITTEN + STEPS;
+            (as_shown == selected).then(|| framed.clone())
+        });
+        if let Some(framed) = known {
+            return Ok(framed);
+        }
+        let framed = frame()?;
+        self.with(|known| {
+            known.work += framed.text.len() as u64 + STEPS;
+            known.frames.insert(selected.index, (*selected, framed.clone()));
+        });
+        Ok(framed)
     }
 
     /// What it took so far, in bytes that were counted.

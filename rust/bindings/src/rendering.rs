@@ -107,6 +107,17 @@ impl Rendering {
         self.counts.as_ref().map_or_else(count, |counts| counts.of(text, count))
     }
 
+    /// A memory of which all is shown, in its frame.
+    pub fn frame(
+        &self,
+        selected: &Selected,
+        entry: &Entry,
+        text: &Bound<'_, PyString>,
+    ) -> PyResult<Framed> {
+        let frame = || frame(self.template(), selected, entry, text);
+        self.counts.as_ref().map_or_else(frame, |counts| counts.frame(selected, frame))
+    }
+
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.counting.traverse(visit)?;
         self.rendered.traverse(visit)
@@ -202,8 +213,10 @@ impl Rendering {
             let mut framed = Vec::with_capacity(candidates.len());
             for (candidate, described) in candidates.iter().zip(described.iter().flatten()) {
                 let (entry, kept, cut) = described;
-                let text = cut.as_ref().unwrap_or_else(|| text(kept)).bind(py);
-                framed.push(frame(self.template(), candidate, entry, text)?);
+                framed.push(match cut {
+                    Some(cut) => frame(self.template(), candidate, entry, cut.bind(py))?,
+                    None => self.frame(candidate, entry, text(kept).bind(py))?,
+                });
             }
             let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
             let claims = claims(&candidates, &plan, call.is_chosen());

@@ -1,7 +1,7 @@
 //! The same call again with another budget: what would have taken a candidate that was left out.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
@@ -9,7 +9,7 @@ use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::Reason;
-use memory_budget_core::receipt::fits::{Fit, PATIENCE, fits_at};
+use memory_budget_core::receipt::fits::{Fit, fits_at};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -25,10 +25,19 @@ use crate::options::Options;
 use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::recount::Counts;
+use crate::rendering::Described;
 
-/// Reruns, and budgets that need none, after which a search is given up: a second or so.
-const MOST_RERUNS: u32 = 20_000;
+/// Work after which the searches of one question are given up, and budgets that need no rerun: a second or so.
+/// A unit is a byte that is counted, up to ten nanoseconds.
+const MOST_WORK: u64 = 130_000_000;
 const MOST_BUDGETS: usize = 1 << 22;
+
+/// Work after which other threads have their turn, and Ctrl-C is looked for: some 20 milliseconds. Not less
+/// than the interpreter's switch interval, 5 of them: who waits asks for a turn only after one in which nobody let go.
+const UNINTERRUPTED: u64 = 2_500_000;
+
+/// What a rerun takes whatever there is to choose from.
+const RERUN: u64 = 1_000;
 
 /// At which budget each of the wanted places would be taken: of its tier, or the whole prompt's where
 /// the ceiling left it out.
@@ -76,6 +85,13 @@ pub fn fits(
     Ok(fits)
 }
 
+/// How much of a memory has to be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Any,
+    Whole,
+}
+
 struct Rerun<'a> {
     decider: &'a Decider<'a>,
     allocation: &'a Allocation,
@@ -84,6 +100,9 @@ struct Rerun<'a> {
     bounds: Bounds,
     /// What a session made of it.
     step: Option<&'a Stepped>,
+    /// What was written and counted so far, and how much work all else was.
+    counts: Arc<Counts>,
+    planned: Cell<u64>,
 }
 
 impl<'a> Rerun<'a> {
@@ -102,7 +121,8 @@ impl<'a> Rerun<'a> {
         };
         let continued = allocation.rendering.continued.as_ref();
         let step = continued.and_then(|continued| continued.step(py));
-        Self { decider, allocation, kept, limits, bounds, step }
+        let (counts, planned) = (Arc::default(), Cell::new(0));
+        Self { decider, allocation, kept, limits, bounds, step, counts, planned }
     }
 
     /// Whether another budget may leave it in a text that holds it already, whatever it is worth by now.
@@ -152,7 +172,7 @@ impl<'a> Rerun<'a> {
         };
         let mut budgets = self.bounds.budgets;
         let first = budgets[tier.index()];
-        let found = self.scan(py, places, first..=most, |call, budget| {
+        let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
             budgets[tier.index()] = budget;
             (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
             let fits = |&place: &usize| {
@@ -203,7 +223,7 @@ impl<'a> Rerun<'a> {
             self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
         };
         let ample = MAX_COUNT / 2;
-        let at_most = self.scan(py, places, ample..=ample, |call, available| {
+        let at_most = self.scan(py, places, ample..=ample, Part::Any, |call, available| {
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
             true
@@ -215,7 +235,7 @@ impl<'a> Rerun<'a> {
         if sought.is_empty() {
             return Ok(vec![Fit::Unknown; places.len()]);
         }
-        let found = self.scan(py, &sought, present..=MAX_COUNT, |call, ceiling| {
+        let found = self.scan(py, &sought, present..=MAX_COUNT, Part::Any, |call, ceiling| {
             let available = ceiling - reserved;
             call.limits = Limits { available: Some(available), ..self.limits };
             call.rendering.ceiling = Some(available);
@@ -229,20 +249,19 @@ impl<'a> Rerun<'a> {
             };
             self.limits.cut_oversized || sought.iter().any(has_room)
         })?;
-        let fit = |place| {
-            let at = sought.iter().position(|it| it == place);
-            at.map_or(Fit::Unknown, |at| found[at])
-        };
+        let found: HashMap<usize, Fit> = sought.into_iter().zip(found).collect();
+        let fit = |place| found.get(place).copied().unwrap_or(Fit::Unknown);
         Ok(places.iter().map(fit).collect())
     }
 
-    /// The first budget of `budgets` at which each of the places is taken, or that it is none of them; `change`
+    /// The first budget of `budgets` at which that part of each of the places is taken, or that it is none of them; `change`
     /// makes it the call's, and says whether it is worth a try.
     fn scan(
         &self,
         py: Python<'_>,
         places: &[usize],
         budgets: std::ops::RangeInclusive<u64>,
+        part: Part,
         mut change: impl FnMut(&mut Call<'_>, u64) -> bool,
     ) -> PyResult<Vec<Fit>> {
         let mut found = vec![Fit::Unknown; places.len()];
@@ -251,29 +270,30 @@ impl<'a> Rerun<'a> {
         }
         let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
         let ceiling = rendering.ceiling().unwrap_or(0);
-        let counts = Arc::new(Counts::default());
         let mut call = Call {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
             now_us: record.now_us,
             options: Options::default(),
-            rendering: rendering.under(py, ceiling, &counts),
+            rendering: rendering.under(py, ceiling, &self.counts),
             ranking: ranking.clone(),
             receipts: false,
             dry_run: true,
         };
-        let (mut reruns, mut open, mut work) = (0, places.len(), 0);
+        let (mut open, mut looked) = (places.len(), 0);
         let last = *budgets.end();
         for (tried, budget) in budgets.enumerate() {
             let is_worth_it = change(&mut call, budget);
             if is_worth_it {
-                if reruns % 64 == 0 {
+                if self.work() >= looked {
+                    py.detach(|| ());
                     py.check_signals()?;
+                    looked = self.work() + UNINTERRUPTED;
                 }
                 // A budget that is refused takes nothing.
-                let steps = Cell::new(0);
-                let taken = self.taken(py, &call, &steps).unwrap_or_default();
+                let taken = self.taken(py, &call, part).unwrap_or_default();
+                self.worked(RERUN + places.len() as u64);
                 for (found, &place) in found.iter_mut().zip(places) {
                     let row = self.kept.considered.row(place);
                     if *found == Fit::Unknown && taken.contains(&row) {
@@ -281,14 +301,11 @@ impl<'a> Rerun<'a> {
                         open -= 1;
                     }
                 }
-                reruns += 1;
-                work += steps.get();
             }
             if open == 0 || budget == last {
                 break;
             }
-            let is_too_much = work.saturating_add(counts.work()) > PATIENCE;
-            if reruns == MOST_RERUNS || is_too_much || tried == MOST_BUDGETS {
+            if self.work() > MOST_WORK || tried == MOST_BUDGETS {
                 return Ok(found);
             }
         }
@@ -296,12 +313,20 @@ impl<'a> Rerun<'a> {
         Ok(found.into_iter().map(never).collect())
     }
 
-    /// The rows that a call takes; none where it is refused. Adds to `work` what it was.
-    fn taken(&self, py: Python<'_>, call: &Call<'_>, work: &Cell<u64>) -> Option<HashSet<u32>> {
+    fn work(&self) -> u64 {
+        self.planned.get().saturating_add(self.counts.work())
+    }
+
+    fn worked(&self, work: u64) {
+        self.planned.set(self.planned.get().saturating_add(work));
+    }
+
+    /// The rows of which a call takes that part; none where it is refused.
+    fn taken(&self, py: Python<'_>, call: &Call<'_>, part: Part) -> Option<HashSet<u32>> {
         let considered = &self.kept.considered;
         let plan = |settings: &Settings, limits: &Limits, among: Among| {
-            let (mut plan, steps) = self.decider.plan(settings, limits, among)?;
-            work.set(work.get().saturating_add(steps));
+            let (mut plan, work) = self.decider.plan(settings, limits, among)?;
+            self.worked(work);
             let number = |selected: &mut Selected| {
                 selected.index = considered.row(selected.index as usize);
             };
@@ -333,7 +358,14 @@ impl<'a> Rerun<'a> {
             |text: &Py<PyString>| text,
             |row| self.decider.terms(place_of(row)?),
         );
-        described.ok().map(|described| rows(&described.plan))
+        let Described { plan, cut, .. } = described.ok()?;
+        let mut taken: HashSet<u32> = rows(&plan);
+        if part == Part::Whole {
+            for (rank, _) in cut {
+                taken.remove(&plan.selected[rank].index);
+            }
+        }
+        Some(taken)
     }
 }
 

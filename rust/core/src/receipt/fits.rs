@@ -9,7 +9,7 @@
 //! A candidate that is taken at one budget may be left out at a larger one, because a better one then
 //! takes its place. That is why nothing shorter, a bisection say, finds the smallest.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Considered, Judged};
 use crate::budget::Bounds;
@@ -31,7 +31,7 @@ pub enum Fit {
 
 /// Decisions after which a search is given up: a fraction of a second. Reached only with candidates
 /// by the thousand, or whose costs are as far apart as powers of two.
-pub const PATIENCE: u64 = 1 << 26;
+const PATIENCE: u64 = 1 << 26;
 
 /// The smallest budget of `tier`, at or above what `bounds` give it, at which each of the `wanted`
 /// places is taken, all else equal: other tiers' budgets, floors and caps in tokens. All of them are candidates
@@ -117,9 +117,11 @@ impl<'s, 'a> Search<'s, 'a> {
     fn by_itself(&self, wanted: &[u32]) -> Vec<Fit> {
         let at = self.tier.index();
         let costs: Vec<u64> = self.lanes[at].iter().map(|&place| self.cost(place)).collect();
-        let position = |place: &u32| self.lanes[at].iter().position(|it| it == place);
+        let positions: HashMap<u32, usize> =
+            self.lanes[at].iter().enumerate().map(|(position, &place)| (place, position)).collect();
         let (present, pinned) = (self.bounds.budgets[at], self.pinned[at]);
-        let positions: Vec<Option<usize>> = wanted.iter().map(position).collect();
+        let positions: Vec<Option<usize>> =
+            wanted.iter().map(|place| positions.get(place).copied()).collect();
         let mut lane = Lane::new(&costs, &positions);
         lane.search(present - pinned, self.most.saturating_sub(pinned));
         lane.fits
@@ -252,13 +254,19 @@ impl<'a> Lane<'a> {
         while let Some(&(last, _)) = self.open.last() {
             self.decide(budget, first, last);
             let (before, costs, fits) = (&self.before, self.costs, &mut self.fits);
-            self.open.retain(|&(position, number)| {
-                let is_taken = before[position].saturating_add(costs[position]) <= budget;
-                if is_taken {
+            // Of what lies before the first change, nothing is taken now.
+            let unchanged = self.open.partition_point(|&(position, _)| position < first);
+            let mut kept = unchanged;
+            for at in unchanged..self.open.len() {
+                let (position, number) = self.open[at];
+                if before[position].saturating_add(costs[position]) <= budget {
                     fits[number] = Fit::At(budget);
+                } else {
+                    self.open[kept] = (position, number);
+                    kept += 1;
                 }
-                !is_taken
-            });
+            }
+            self.open.truncate(kept);
             let Some(&(last, _)) = self.open.last() else { return };
             work += (last - first.min(last)) as u64 + 1;
             let next = self.nearest[last];

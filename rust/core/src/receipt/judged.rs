@@ -109,10 +109,10 @@ impl<'a> Judged<'a> {
         ranks
     }
 
-    /// What a place repeats, if it was passed over for that.
+    /// The places that were passed over for what they repeat, each with that.
     #[must_use]
-    pub fn repeats(&self, place: u32) -> Option<u32> {
-        self.duplicates.iter().find(|(row, _)| *row == place).map(|(_, earlier)| *earlier)
+    pub fn duplicates(&self) -> &'a [(u32, u32)] {
+        self.duplicates
     }
 
     /// Why each place was taken or left out by `plan`, which may have lost to a ceiling some of what its
