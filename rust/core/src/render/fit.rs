@@ -17,6 +17,7 @@
 
 use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
+use super::order::Key;
 use super::template::Template;
 use crate::tier::Tier;
 
@@ -109,36 +110,179 @@ pub(super) fn fit_behind<E>(
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
     assert_eq!(memories.len(), claims.len(), "one claim a memory");
-    let mut priority: Vec<usize> = (0..memories.len()).collect();
+    let texts = Texts { template, memories, first, count };
+    let Chosen { mut rows, tokens, recounts, .. } = choose(texts, claims, apart, bounds)?;
+    rows.sort_unstable();
+    Ok(Fitted { prompt: template.assemble_behind(memories, first, rows), tokens, recounts })
+}
+
+/// What there is to choose from, by row, in the order that decides ties.
+pub(crate) trait Material {
+    /// Why something cannot be counted.
+    type Error;
+
+    /// Where a memory belongs.
+    fn key(&self, row: usize) -> Key;
+
+    /// Tokens of what is no memory.
+    fn fixed(&mut self) -> Result<Fixed, Self::Error>;
+
+    /// Tokens of a memory in its frame. Each is asked for once.
+    fn part(&mut self, row: usize) -> Result<u64, Self::Error>;
+
+    /// Tokens of the whole text of some memories, at least one, in any order.
+    fn whole(&mut self, rows: &[usize]) -> Result<u64, Self::Error>;
+}
+
+/// Tokens of what stands around memories.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Fixed {
+    /// Prologue and epilogue.
+    pub ends: u64,
+    /// Between two memories.
+    pub between: u64,
+    /// Per tier.
+    pub headings: [u64; Tier::COUNT],
+}
+
+/// Memories that [`choose`] took, and how far that decision reaches.
+pub(crate) struct Chosen {
+    /// In the order of priority.
+    pub rows: Vec<usize>,
+    /// See [`Fitted`].
+    pub tokens: u64,
+    /// See [`Fitted`].
+    pub recounts: u32,
+    /// Where the same is chosen.
+    pub span: Span,
+}
+
+/// The ceilings and budgets with which the same is decided, all else equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The least ceiling above the present one with which it may be something else.
+    pub ceiling_below: u64,
+    /// Per tier the least budget with which it is the same ...
+    pub budgets_from: [u64; Tier::COUNT],
+    /// ... and the least above it with which it may not be.
+    pub budgets_below: [u64; Tier::COUNT],
+}
+
+impl Span {
+    /// No bound was met yet.
+    pub const ALL: Self = Self {
+        ceiling_below: u64::MAX,
+        budgets_from: [0; Tier::COUNT],
+        budgets_below: [u64::MAX; Tier::COUNT],
+    };
+
+    /// Whether a text of that many tokens fits, as the ceiling is.
+    fn fits(&mut self, tokens: u64, ceiling: u64) -> bool {
+        let fits = tokens <= ceiling;
+        if !fits {
+            self.ceiling_below = self.ceiling_below.min(tokens);
+        }
+        fits
+    }
+
+    /// Whether a tier may be charged that much, as its budget is.
+    pub fn may_charge(&mut self, tier: usize, tokens: u64, budget: u64) -> bool {
+        let may = tokens <= budget;
+        if may {
+            self.budgets_from[tier] = self.budgets_from[tier].max(tokens);
+        } else {
+            self.budgets_below[tier] = self.budgets_below[tier].min(tokens);
+        }
+        may
+    }
+
+    /// Whether the same is decided with a ceiling that is no lower, and with these budgets.
+    pub fn holds_for(&self, ceiling: u64, budgets: &[u64; Tier::COUNT]) -> bool {
+        let ends = self.budgets_from.iter().zip(&self.budgets_below);
+        let mut ends = budgets.iter().zip(ends);
+        ceiling < self.ceiling_below
+            && ends.all(|(budget, (from, below))| from <= budget && budget < below)
+    }
+}
+
+/// Decides what [`fit`] puts into its text.
+pub(crate) fn choose<M: Material>(
+    mut material: M,
+    claims: &[Claim],
+    apart: &Apart,
+    bounds: &Bounds,
+) -> Result<Chosen, M::Error> {
+    let mut priority: Vec<usize> = (0..claims.len()).collect();
     priority.sort_by(|&a, &b| {
-        let by_score = memories[b].key.score.partial_cmp(&memories[a].key.score);
+        let by_score = material.key(b).score.partial_cmp(&material.key(a).score);
         claims[a].hold.cmp(&claims[b].hold).then(by_score.unwrap_or(std::cmp::Ordering::Equal))
     });
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
-    let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
+    let (fixed, parts) = (material.fixed()?, vec![None; claims.len()]);
+    let (recounts, span) = (0, Span::ALL);
     let mut fitting =
-        Fitting { template, memories, first, claims, apart, bounds, costs, priority, recounts: 0 };
-    fitting.costs.fixed = fitting.fixed()?;
+        Fitting { material, claims, apart, bounds, fixed, parts, priority, recounts, span };
     let (rows, refused) = fitting.shrink(pinned)?;
-    let fitted = match refused {
+    let Counted { rows, tokens } = match refused {
         None if rows.tokens > bounds.ceiling => rows, // the pinned ones alone
         refused => fitting.refill(rows, refused)?,
     };
-    Ok(Fitted { prompt: fitted.prompt, tokens: fitted.tokens, recounts: fitting.recounts })
+    Ok(Chosen { rows, tokens, recounts: fitting.recounts, span: fitting.span })
 }
 
-/// Tokens of the parts of a text.
-struct Costs<F> {
+/// Memories in their frames, and how texts are counted.
+struct Texts<'a, F> {
+    template: &'a Template,
+    memories: &'a [Framed],
+    /// How many of them keep their places before all others.
+    first: usize,
     count: F,
-    parts: Vec<Option<u64>>,
-    fixed: Fixed,
 }
 
-#[derive(Default)]
-struct Fixed {
-    ends: u64,
-    between: u64,
-    headings: [u64; Tier::COUNT],
+impl<F: FnMut(&str) -> Result<u64, E>, E> Texts<'_, F> {
+    fn count(&mut self, text: &str) -> Result<u64, E> {
+        if text.is_empty() { Ok(0) } else { (self.count)(text) }
+    }
+}
+
+impl<F: FnMut(&str) -> Result<u64, E>, E> Material for Texts<'_, F> {
+    type Error = E;
+
+    fn key(&self, row: usize) -> Key {
+        self.memories[row].key
+    }
+
+    fn fixed(&mut self) -> Result<Fixed, E> {
+        self.template.fixed(|text| self.count(text))
+    }
+
+    fn part(&mut self, row: usize) -> Result<u64, E> {
+        let memories = self.memories;
+        self.count(&memories[row].text)
+    }
+
+    fn whole(&mut self, rows: &[usize]) -> Result<u64, E> {
+        let mut in_input_order = rows.to_vec();
+        in_input_order.sort_unstable();
+        let prompt = self.template.assemble_behind(self.memories, self.first, in_input_order);
+        self.count(&prompt.text)
+    }
+}
+
+impl Template {
+    /// Tokens of what stands around memories; `count` is asked about nothing empty.
+    pub(crate) fn fixed<E>(
+        &self,
+        mut count: impl FnMut(&str) -> Result<u64, E>,
+    ) -> Result<Fixed, E> {
+        let mut count = |text: &str| if text.is_empty() { Ok(0) } else { count(text) };
+        let ends = count(&self.prologue)?.saturating_add(count(&self.epilogue)?);
+        let mut fixed = Fixed { ends, between: count(&self.between)?, ..Fixed::default() };
+        for tier in Tier::ALL.into_iter().filter(|_| self.is_grouped()) {
+            fixed.headings[tier.index()] = count(self.heading(tier))?;
+        }
+        Ok(fixed)
+    }
 }
 
 /// Memories whose text was counted.
@@ -146,41 +290,35 @@ struct Fixed {
 struct Counted {
     /// In the order of priority.
     rows: Vec<usize>,
-    prompt: Prompt,
     tokens: u64,
 }
 
-struct Fitting<'a, F> {
-    template: &'a Template,
-    memories: &'a [Framed],
-    /// How many of them keep their places before all others.
-    first: usize,
+struct Fitting<'a, M> {
+    material: M,
     claims: &'a [Claim],
     apart: &'a Apart,
     bounds: &'a Bounds,
-    costs: Costs<F>,
+    fixed: Fixed,
+    /// Tokens of memories in their frames, as far as they are known.
+    parts: Vec<Option<u64>>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
     recounts: u32,
+    span: Span,
 }
 
-impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
-    fn fixed(&mut self) -> Result<Fixed, E> {
-        let template = self.template;
-        let ends = self.count(&template.prologue)?.saturating_add(self.count(&template.epilogue)?);
-        let mut fixed = Fixed { ends, between: self.count(&template.between)?, ..Fixed::default() };
-        for tier in Tier::ALL.into_iter().filter(|_| template.is_grouped()) {
-            fixed.headings[tier.index()] = self.count(template.heading(tier))?;
-        }
-        Ok(fixed)
+impl<M: Material> Fitting<'_, M> {
+    /// Whether a text fits under the ceiling.
+    fn fits(&mut self, tokens: u64) -> bool {
+        self.span.fits(tokens, self.bounds.ceiling)
     }
 
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
     /// evicted in vain, if any was evicted.
-    fn shrink(&mut self, pinned: usize) -> Result<(Counted, Option<usize>), E> {
+    fn shrink(&mut self, pinned: usize) -> Result<(Counted, Option<usize>), M::Error> {
         let mut taken = self.take(&Counted::default(), &[])?;
         let mut whole = self.whole(taken.clone())?;
-        if whole.tokens <= self.bounds.ceiling {
+        if self.fits(whole.tokens) {
             return Ok((whole, None));
         }
         let mut least = 1;
@@ -189,15 +327,16 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             if evictable == 0 {
                 return Ok((whole, None));
             }
-            let excess = whole.tokens - self.bounds.ceiling;
             let (mut evicted, mut freed) = (0, 0u64);
-            while evicted < evictable && (evicted < least || freed < excess) {
+            while evicted < evictable
+                && (evicted < least || !self.fits(whole.tokens.saturating_sub(freed)))
+            {
                 evicted += 1;
                 freed = freed.saturating_add(self.part(taken[taken.len() - evicted])?);
             }
             let fewer = taken[..taken.len() - evicted].to_vec();
             whole = self.whole(fewer.clone())?;
-            if whole.tokens <= self.bounds.ceiling {
+            if self.fits(whole.tokens) {
                 let evicted = taken.split_off(fewer.len());
                 let (whole, refused) = self.bisect(whole, &evicted)?;
                 return Ok((whole, Some(refused)));
@@ -208,7 +347,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
     }
 
     /// Adds as many left-out memories as fit.
-    fn refill(&mut self, mut whole: Counted, refused: Option<usize>) -> Result<Counted, E> {
+    fn refill(&mut self, mut whole: Counted, refused: Option<usize>) -> Result<Counted, M::Error> {
         let mut refused: Vec<usize> = refused.into_iter().collect();
         for _ in 0..REFILLS {
             let batch = self.take(&whole, &refused)?;
@@ -216,7 +355,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
                 break;
             }
             let more = self.whole([&whole.rows[..], &batch].concat())?;
-            if more.tokens <= self.bounds.ceiling {
+            if self.fits(more.tokens) {
                 whole = more;
                 continue;
             }
@@ -229,14 +368,14 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
 
     /// The longest beginning of `more` that fits beside `whole`, which fits, while all of `more` does not;
     /// and the memory behind it.
-    fn bisect(&mut self, whole: Counted, more: &[usize]) -> Result<(Counted, usize), E> {
+    fn bisect(&mut self, whole: Counted, more: &[usize]) -> Result<(Counted, usize), M::Error> {
         let base = whole.rows.clone();
         let mut fitting = whole;
         let (mut fits, mut too_many) = (0, more.len());
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
             let tried = self.whole([&base[..], &more[..middle]].concat())?;
-            if tried.tokens <= self.bounds.ceiling {
+            if self.fits(tried.tokens) {
                 (fits, fitting) = (middle, tried);
             } else {
                 too_many = middle;
@@ -246,16 +385,16 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
     }
 
     /// What can be added to `whole` by the sum of the parts, in the order of priority.
-    fn take(&mut self, whole: &Counted, refused: &[usize]) -> Result<Vec<usize>, E> {
-        let mut is_in = vec![false; self.memories.len()];
+    fn take(&mut self, whole: &Counted, refused: &[usize]) -> Result<Vec<usize>, M::Error> {
+        let mut is_in = vec![false; self.claims.len()];
         let mut has_heading = [false; Tier::COUNT];
         let mut used = [0u64; Tier::COUNT];
         for &row in &whole.rows {
-            let tier = self.memories[row].key.tier.index();
+            let tier = self.material.key(row).tier.index();
             (is_in[row], has_heading[tier]) = (true, true);
             used[tier] = used[tier].saturating_add(self.claims[row].tokens);
         }
-        let mut sum = if whole.rows.is_empty() { self.costs.fixed.ends } else { whole.tokens };
+        let mut sum = if whole.rows.is_empty() { self.fixed.ends } else { whole.tokens };
         let mut count = whole.rows.len();
         let (mut taken, mut in_vain) = (Vec::new(), 0);
         for position in 0..self.priority.len() {
@@ -263,22 +402,24 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             if is_in[row] || refused.contains(&row) {
                 continue;
             }
-            let (claim, tier) = (self.claims[row], self.memories[row].key.tier.index());
+            let (claim, tier) = (self.claims[row], self.material.key(row).tier.index());
             let charged = used[tier].saturating_add(claim.tokens);
             let is_pinned = claim.hold == Hold::Pinned;
-            let is_kept_out =
-                charged > self.bounds.budgets[tier] || self.apart.keeps_out(row, &is_in);
-            if is_kept_out && !is_pinned {
+            let budget = self.bounds.budgets[tier];
+            let may_stay = is_pinned
+                || self.span.may_charge(tier, charged, budget)
+                    && !self.apart.keeps_out(row, &is_in);
+            if !may_stay {
                 continue;
             }
             let mut grown = sum.saturating_add(self.part(row)?);
             if count > 0 {
-                grown = grown.saturating_add(self.costs.fixed.between);
+                grown = grown.saturating_add(self.fixed.between);
             }
             if !has_heading[tier] {
-                grown = grown.saturating_add(self.costs.fixed.headings[tier]);
+                grown = grown.saturating_add(self.fixed.headings[tier]);
             }
-            if grown > self.bounds.ceiling && !is_pinned {
+            if !is_pinned && !self.fits(grown) {
                 in_vain += 1;
                 if in_vain == PATIENCE {
                     break;
@@ -294,29 +435,21 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         Ok(taken)
     }
 
-    fn count(&mut self, text: &str) -> Result<u64, E> {
-        if text.is_empty() { Ok(0) } else { (self.costs.count)(text) }
-    }
-
-    fn part(&mut self, row: usize) -> Result<u64, E> {
-        if let Some(tokens) = self.costs.parts[row] {
+    fn part(&mut self, row: usize) -> Result<u64, M::Error> {
+        if let Some(tokens) = self.parts[row] {
             return Ok(tokens);
         }
-        let memories = self.memories;
-        let tokens = self.count(&memories[row].text)?;
-        self.costs.parts[row] = Some(tokens);
+        let tokens = self.material.part(row)?;
+        self.parts[row] = Some(tokens);
         Ok(tokens)
     }
 
-    fn whole(&mut self, rows: Vec<usize>) -> Result<Counted, E> {
+    fn whole(&mut self, rows: Vec<usize>) -> Result<Counted, M::Error> {
         if rows.is_empty() {
             return Ok(Counted::default());
         }
-        let mut in_input_order = rows.clone();
-        in_input_order.sort_unstable();
-        let prompt = self.template.assemble_behind(self.memories, self.first, in_input_order);
         self.recounts += 1;
-        let tokens = self.count(&prompt.text)?;
-        Ok(Counted { rows, prompt, tokens })
+        let tokens = self.material.whole(&rows)?;
+        Ok(Counted { rows, tokens })
     }
 }
