@@ -10,7 +10,8 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::ranking::text::Terms;
-use memory_budget_core::render::fit::{self, Bounds, Claim, Hold};
+use memory_budget_core::render::claims::{self, Claimant};
+use memory_budget_core::render::fit::{self, Bounds, Claim};
 use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
 use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Template};
 use memory_budget_core::settings::Settings;
@@ -374,29 +375,17 @@ pub fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Select
     candidates.dedup_by_key(|candidate| candidate.index);
 }
 
-/// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
-/// its floor. Others are not, so that a ceiling that is wide enough changes nothing. Where `is_chosen`, the plan
-/// did not simply take the greatest keys, and those who would move up come after what it chose.
+/// What each of the candidates, in the order of a plan, claims: see [`claims::claims`].
 pub fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
-    let mut floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
+    let floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
     let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
-    let claim = |candidate: &Selected| {
-        let floor = &mut floors[candidate.tier.index()];
-        let hold = match floor.checked_sub(candidate.tokens) {
-            rest if candidate.pinned => {
-                *floor = rest.unwrap_or(0);
-                Hold::Pinned
-            }
-            Some(rest) if *floor > 0 && in_plan.contains(&candidate.index) => {
-                *floor = rest;
-                Hold::Floor
-            }
-            _ if is_chosen && in_plan.contains(&candidate.index) => Hold::Chosen,
-            _ => Hold::Free,
-        };
-        Claim { tokens: candidate.tokens, hold }
-    };
-    candidates.iter().map(claim).collect()
+    let claimants = candidates.iter().map(|candidate| Claimant {
+        tier: candidate.tier,
+        tokens: candidate.tokens,
+        is_pinned: candidate.pinned,
+        is_in_plan: in_plan.contains(&candidate.index),
+    });
+    claims::claims(claimants, floors, is_chosen)
 }
 
 /// A selected memory in its frame.

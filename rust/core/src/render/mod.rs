@@ -14,10 +14,12 @@
 
 mod apart;
 mod assemble;
+pub mod claims;
 pub mod epoch;
 pub mod fit;
 mod fold;
 mod guard;
+pub(crate) mod joined;
 mod messages;
 mod order;
 mod slot;

@@ -14,6 +14,7 @@ mod plain_word;
 pub mod upper_bound;
 pub mod vocabularies;
 mod vocabulary;
+pub mod walls;
 
 /// The largest count an item, a budget or an access counter can hold: 2^53 - 1, exact in `f64` and
 /// in every JSON reader.
