@@ -42,6 +42,7 @@ mod rendering;
 mod repetitions;
 mod rerun;
 mod score;
+mod shown;
 mod table;
 mod token_counter;
 mod vocabulary;

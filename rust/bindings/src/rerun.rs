@@ -1,6 +1,6 @@
 //! The same call again with another budget: what would have taken a candidate that was left out.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use memory_budget_core::budget::{Bounds, tier_budgets_within};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
-use memory_budget_core::receipt::Reason;
 use memory_budget_core::receipt::fits::{Fit, fits_at};
+use memory_budget_core::receipt::replay::{Replay, Replayed};
+use memory_budget_core::receipt::{Judged, Reason};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use memory_budget_core::tokens::MAX_COUNT;
@@ -26,6 +27,7 @@ use crate::receipts::Kept;
 use crate::record::{Created, Entry};
 use crate::recount::Counts;
 use crate::rendering::Described;
+use crate::shown::Shown;
 
 /// Work after which the searches of one question are given up, and budgets that need no rerun: a second or so.
 /// A unit is a byte that is counted, up to ten nanoseconds.
@@ -35,6 +37,9 @@ const MOST_BUDGETS: usize = 1 << 22;
 /// Work after which other threads have their turn, and Ctrl-C is looked for: some 20 milliseconds. Not less
 /// than the interpreter's switch interval, 5 of them: who waits asks for a turn only after one in which nobody let go.
 const UNINTERRUPTED: u64 = 2_500_000;
+
+/// Steps of a replay in the time of a unit.
+const STEPS_A_UNIT: u64 = 4;
 
 /// What a rerun takes whatever there is to choose from.
 const RERUN: u64 = 1_000;
@@ -49,7 +54,8 @@ pub fn fits(
     reasons: &[Reason],
     wanted: &[usize],
 ) -> PyResult<Vec<Fit>> {
-    let rerun = Rerun::new(py, allocation, kept, decider);
+    let judged = decider.judged();
+    let rerun = Rerun::new(py, allocation, kept, decider, &judged);
     let mut fits = vec![Fit::Never; wanted.len()];
     let mut of_ceiling = Vec::new();
     let mut of_tier: [Vec<usize>; Tier::COUNT] = Default::default();
@@ -92,8 +98,11 @@ enum Part {
     Whole,
 }
 
-struct Rerun<'a> {
+struct Rerun<'a, 'py> {
     decider: &'a Decider<'a>,
+    /// Whole calls, where the greatest keys are taken and nothing is cut, goes on or may repeat nearly: elsewhere
+    /// each is made anew.
+    replay: RefCell<Option<Replay<'a, 'a, Shown<'a, 'py>>>>,
     allocation: &'a Allocation,
     kept: &'a Kept,
     limits: Limits,
@@ -105,12 +114,13 @@ struct Rerun<'a> {
     planned: Cell<u64>,
 }
 
-impl<'a> Rerun<'a> {
+impl<'a, 'py> Rerun<'a, 'py> {
     fn new(
-        py: Python<'_>,
+        py: Python<'py>,
         allocation: &'a Allocation,
         kept: &'a Kept,
         decider: &'a Decider<'a>,
+        judged: &'a Judged<'a>,
     ) -> Self {
         let plan = &allocation.record.plan;
         let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
@@ -122,7 +132,19 @@ impl<'a> Rerun<'a> {
         let continued = allocation.rendering.continued.as_ref();
         let step = continued.and_then(|continued| continued.step(py));
         let (counts, planned) = (Arc::default(), Cell::new(0));
-        Self { decider, allocation, kept, limits, bounds, step, counts, planned }
+        let replay = RefCell::default();
+        let rerun =
+            Self { decider, replay, allocation, kept, limits, bounds, step, counts, planned };
+        let goes_on = rerun.allocation.rendering.continued.is_some();
+        let is_replayed = decider.is_by_key() && !limits.cut_oversized && !goes_on;
+        if let (true, true, Some(shown)) = (is_replayed, rerun.has_ceiling_on_text(), &kept.shown) {
+            let rendering = allocation.rendering.under(py, 0, &rerun.counts);
+            let template = allocation.rendering.template();
+            let level = plan.level;
+            let source = Shown { py, judged, shown, rendering };
+            rerun.replay.replace(Replay::new(judged, level, &limits, template, source));
+        }
+        rerun
     }
 
     /// Whether another budget may leave it in a text that holds it already, whatever it is worth by now.
@@ -141,7 +163,7 @@ impl<'a> Rerun<'a> {
 
     fn with_tier_budgets(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         tier: Tier,
         places: &[usize],
     ) -> PyResult<Vec<Fit>> {
@@ -281,8 +303,17 @@ impl<'a> Rerun<'a> {
             receipts: false,
             dry_run: true,
         };
-        let (mut open, mut looked) = (places.len(), 0);
+        let (mut open, mut looked): (Vec<usize>, _) = ((0..places.len()).collect(), 0);
         let last = *budgets.end();
+        let mut note = |open: &mut Vec<usize>, budget, takes: &dyn Fn(usize) -> bool| {
+            open.retain(|&at| {
+                let is_taken = takes(places[at]);
+                if is_taken {
+                    found[at] = Fit::At(budget);
+                }
+                !is_taken
+            });
+        };
         for (tried, budget) in budgets.enumerate() {
             let is_worth_it = change(&mut call, budget);
             if is_worth_it {
@@ -291,18 +322,24 @@ impl<'a> Rerun<'a> {
                     py.check_signals()?;
                     looked = self.work() + UNINTERRUPTED;
                 }
-                // A budget that is refused takes nothing.
-                let taken = self.taken(py, &call, part).unwrap_or_default();
-                self.worked(RERUN + places.len() as u64);
-                for (found, &place) in found.iter_mut().zip(places) {
-                    let row = self.kept.considered.row(place);
-                    if *found == Fit::Unknown && taken.contains(&row) {
-                        *found = Fit::At(budget);
-                        open -= 1;
+                if let Some(replay) = &mut *self.replay.borrow_mut() {
+                    let before = replay.steps();
+                    let wanted = open.iter().map(|&at| places[at]);
+                    let replayed = replay.replay(&call.settings, &call.limits, wanted);
+                    self.worked((replay.steps() - before) / STEPS_A_UNIT);
+                    if matches!(replayed, Ok(Replayed::Taken)) {
+                        note(&mut open, budget, &|place| replay.takes(place));
                     }
+                } else {
+                    // A budget that is refused takes nothing.
+                    let taken = self.taken(py, &call, part).unwrap_or_default();
+                    self.worked(RERUN + places.len() as u64);
+                    note(&mut open, budget, &|place| {
+                        taken.contains(&self.kept.considered.row(place))
+                    });
                 }
             }
-            if open == 0 || budget == last {
+            if open.is_empty() || budget == last {
                 break;
             }
             if self.work() > MOST_WORK || tried == MOST_BUDGETS {

@@ -5,10 +5,13 @@
 //! [`Judged::ranks`]; [`fits`] looks for the budget at which something would have been taken.
 
 mod considered;
+mod contenders;
 mod continued;
 pub mod fits;
 mod judged;
 mod of_pool;
+mod replan;
+pub mod replay;
 
 pub use considered::Considered;
 pub use continued::Continued;
