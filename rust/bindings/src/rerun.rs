@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
-use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::Reason;
@@ -18,6 +17,7 @@ use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::{Among, Call};
+use crate::candidates::with_budgets;
 use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::limits::Ceiling;
@@ -174,7 +174,8 @@ impl<'a> Rerun<'a> {
         let first = budgets[tier.index()];
         let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
             budgets[tier.index()] = budget;
-            (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
+            (call.settings, call.limits) =
+                (with_budgets(&self.allocation.settings, budgets), limits);
             let fits = |&place: &usize| {
                 self.kept.considered.tokens[place] <= budget || self.may_be_held(place)
             };
@@ -366,18 +367,6 @@ impl<'a> Rerun<'a> {
             }
         }
         Some(taken)
-    }
-}
-
-/// A workspace whose tiers have those budgets, whatever the level.
-fn of_budgets(settings: &Settings, budgets: [u64; Tier::COUNT]) -> Settings {
-    let sum = budgets.iter().sum::<u64>();
-    let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
-    Settings {
-        max_total_tokens: sum,
-        shares: budgets.map(share),
-        multipliers: [1.0; Level::COUNT],
-        ..settings.clone()
     }
 }
 
