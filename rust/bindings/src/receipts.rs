@@ -159,7 +159,13 @@ pub fn of<'py>(
         let limits = Limits { cut_oversized, ..*limits };
         Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
     };
-    let mut reasons = judged.reasons(&allocation.record.plan, replan);
+    let mut without_ceiling = None;
+    let is_cut = |place: u32| {
+        without_ceiling
+            .get_or_insert_with(|| rerun::without_ceiling(py, allocation, kept, &decider))
+            .contains(&considered.row(place as usize))
+    };
+    let mut reasons = judged.reasons(&allocation.record.plan, replan, is_cut);
     let held = step.map_or(&[][..], |step| &step.held);
     let mut said: HashMap<usize, usize> = judged
         .duplicates()
