@@ -1,4 +1,4 @@
-"""Plain YAML scalars, and where YAML 1.1 reads them as something other than what a person sees.
+"""Scalars, and where YAML 1.1 reads them as something other than what a person sees.
 
 PyYAML speaks YAML 1.1: ``no`` is a boolean, ``012`` is ten, ``1:30`` is ninety, ``1e3`` is text. Nothing here
 guesses what was meant: such a scalar is reported, with the way to write either meaning.
@@ -7,12 +7,16 @@ guesses what was meant: such a scalar is reported, with the way to write either 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from yaml.nodes import ScalarNode
 
 if TYPE_CHECKING:
-    from yaml.nodes import ScalarNode
+    from yaml.error import Mark
 
-__all__ = ["MERGE", "Surprise", "is_empty", "is_plain", "surprise", "value_of"]
+__all__ = ["MERGE", "TAG", "JsonScalar", "Surprise", "Value", "is_empty", "is_plain", "surprise", "value_of"]
+
+Value: TypeAlias = "str | int | float | bool | None"
 
 TAG = "tag:yaml.org,2002:"
 MERGE = TAG + "merge"
@@ -38,6 +42,19 @@ class Surprise(Exception):  # noqa: N818 - never reaches a caller
         self.remedy = remedy
 
 
+class JsonScalar(ScalarNode):
+    """A scalar of a JSON text, whose meaning is never in doubt."""
+
+    def __init__(self, token: str, meaning: Value, mark: Mark) -> None:
+        """`token`: what is written; `meaning`: the value that this is."""
+        kind = "null" if meaning is None else type(meaning).__name__
+        if isinstance(meaning, str):
+            super().__init__(TAG + kind, meaning, mark, mark, style='"')
+        else:
+            super().__init__(TAG + kind, token, mark, mark)
+        self.meaning = meaning
+
+
 def is_plain(node: ScalarNode) -> bool:
     """Whether the scalar is written without quotes and without a block sign."""
     return node.style is None
@@ -48,12 +65,14 @@ def is_empty(node: ScalarNode) -> bool:
     return is_plain(node) and node.value == "" and node.tag == TAG + "null"
 
 
-def value_of(node: ScalarNode) -> str | int | float | bool | None:
+def value_of(node: ScalarNode) -> Value:
     """The value of a scalar whose meaning is not in doubt.
 
     Raises:
         Surprise: YAML 1.1 reads it differently from how it looks, or its tag is not a basic one.
     """
+    if isinstance(node, JsonScalar):
+        return node.meaning
     text: str = node.value
     kind = node.tag.removeprefix(TAG)
     if not is_plain(node):
