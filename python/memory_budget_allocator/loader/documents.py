@@ -20,7 +20,7 @@ from memory_budget_allocator.errors import (
 )
 from memory_budget_allocator.loader.composition import compose, place
 from memory_budget_allocator.loader.json_composition import compose_json
-from memory_budget_allocator.loader.scalars import MERGE, Surprise, is_empty, is_plain, value_of
+from memory_budget_allocator.loader.scalars import MERGE, JsonScalar, Surprise, is_empty, is_plain, value_of
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ class Document:
 
     def scalar(self, node: ScalarNode, path: KeyPath, requirement: str) -> Value:
         """The value of a scalar; one that does not mean what it looks like is refused."""
+        if isinstance(node, JsonScalar):
+            return node.meaning
         try:
             return value_of(node)
         except Surprise as surprise:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from yaml.error import Mark
-from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, SequenceNode
 
 from memory_budget_allocator.errors import ConfigurationError
 from memory_budget_allocator.json_input import JsonRefusedError, parse_strictly
@@ -86,7 +86,13 @@ def _node(token: str, mark: Mark) -> MappingNode | SequenceNode | JsonScalar:
         return MappingNode(f"{TAG}map", [], mark, mark)
     if token == "[":
         return SequenceNode(f"{TAG}seq", [], mark, mark)
-    return JsonScalar(token, json.loads(token), mark)
+    meaning = json.loads(token)
+    kind = "null" if meaning is None else type(meaning).__name__
+    is_text = isinstance(meaning, str)
+    # Without a style a scalar counts as plain, and messages show it as it was written.
+    node = JsonScalar(TAG + kind, meaning if is_text else token, mark, mark, style='"' if is_text else None)
+    node.meaning = meaning
+    return node
 
 
 def _mark(name: str, text: str, position: int) -> Mark:

@@ -7,12 +7,9 @@ guesses what was meant: such a scalar is reported, with the way to write either 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from yaml.nodes import ScalarNode
-
-if TYPE_CHECKING:
-    from yaml.error import Mark
 
 __all__ = ["MERGE", "TAG", "JsonScalar", "Surprise", "Value", "is_empty", "is_plain", "surprise", "value_of"]
 
@@ -45,14 +42,7 @@ class Surprise(Exception):  # noqa: N818 - never reaches a caller
 class JsonScalar(ScalarNode):
     """A scalar of a JSON text, whose meaning is never in doubt."""
 
-    def __init__(self, token: str, meaning: Value, mark: Mark) -> None:
-        """`token`: what is written; `meaning`: the value that this is."""
-        kind = "null" if meaning is None else type(meaning).__name__
-        if isinstance(meaning, str):
-            super().__init__(TAG + kind, meaning, mark, mark, style='"')
-        else:
-            super().__init__(TAG + kind, token, mark, mark)
-        self.meaning = meaning
+    meaning: Value = None
 
 
 def is_plain(node: ScalarNode) -> bool:
@@ -71,8 +61,6 @@ def value_of(node: ScalarNode) -> Value:
     Raises:
         Surprise: YAML 1.1 reads it differently from how it looks, or its tag is not a basic one.
     """
-    if isinstance(node, JsonScalar):
-        return node.meaning
     text: str = node.value
     kind = node.tag.removeprefix(TAG)
     if not is_plain(node):
