@@ -20,6 +20,7 @@ use crate::ranking::CallRanking;
 use crate::receipts::{self, Kept};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
+use crate::rerun::Search;
 use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.
@@ -181,15 +182,22 @@ impl Allocation {
         receipts::told(slf, "diff", Some(other))
     }
 
-    /// The parts of receipts, of one id or of all: see `receipts.rs`.
-    #[pyo3(signature = (memory_id, with_fits, /))]
+    /// The parts of receipts, of one id or of all: see `receipts.rs`. With `anew`, budgets are looked for by making
+    /// the whole call for each, as a check of the search that knows better.
+    #[pyo3(signature = (memory_id, with_fits, anew = false, /))]
     fn _receipts<'py>(
         &self,
         py: Python<'py>,
         memory_id: Option<&Bound<'py, PyString>>,
         with_fits: bool,
+        anew: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        receipts::of(py, self, memory_id, with_fits)
+        let search = match (with_fits, anew) {
+            (false, _) => Search::None,
+            (true, false) => Search::Replaying,
+            (true, true) => Search::Anew,
+        };
+        receipts::of(py, self, memory_id, search)
     }
 
     /// The ids of all candidates.

@@ -6,6 +6,7 @@
 mod allocation;
 mod arrow;
 mod call;
+mod candidates;
 mod classes;
 mod columns;
 mod complexity;

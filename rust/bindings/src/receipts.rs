@@ -28,7 +28,7 @@ use crate::errors::ArgumentValueError;
 use crate::item::MemoryItem;
 use crate::ranking::Known;
 use crate::record::Entry;
-use crate::rerun;
+use crate::rerun::{self, Search};
 use crate::{fields, vocabulary};
 
 /// Memories left out of which a report says at which budget they would be taken.
@@ -140,12 +140,12 @@ pub fn ids<'py>(
 }
 
 /// The parts of receipts, named as `Receipt` names them: of the candidates of one id, or of all. Without
-/// `with_fits` no budget is looked for.
+/// search no budget is looked for.
 pub fn of<'py>(
     py: Python<'py>,
     allocation: &Allocation,
     memory_id: Option<&Bound<'py, PyString>>,
-    with_fits: bool,
+    search: Search,
 ) -> PyResult<Bound<'py, PyList>> {
     let kept = kept(allocation)?;
     let considered = &kept.considered;
@@ -159,7 +159,13 @@ pub fn of<'py>(
         let limits = Limits { cut_oversized, ..*limits };
         Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
     };
-    let mut reasons = judged.reasons(&allocation.record.plan, replan);
+    let mut without_ceiling = None;
+    let is_cut = |place: u32| {
+        without_ceiling
+            .get_or_insert_with(|| rerun::without_ceiling(py, allocation, kept, &decider))
+            .contains(&considered.row(place as usize))
+    };
+    let mut reasons = judged.reasons(&allocation.record.plan, replan, is_cut);
     let held = step.map_or(&[][..], |step| &step.held);
     let mut said: HashMap<usize, usize> = judged
         .duplicates()
@@ -188,12 +194,12 @@ pub fn of<'py>(
     });
     let left_out = places.iter().copied().filter(|&place| !reasons[place].is_taken());
     let most = match memory_id {
-        _ if !with_fits => 0,
+        _ if search == Search::None => 0,
         Some(_) => usize::MAX,
         None => FITS_REPORTED,
     };
     let wanted: Vec<usize> = left_out.take(most).collect();
-    let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted)?;
+    let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted, search)?;
     let fits: HashMap<usize, Fit> = wanted.into_iter().zip(fits).collect();
     let left = left(allocation, &decider, considered);
     let selected = &allocation.record.plan.selected;

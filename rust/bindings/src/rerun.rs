@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
-use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::fits::{Fit, fits_at};
@@ -44,6 +43,20 @@ const STEPS_A_UNIT: u64 = 4;
 /// What a rerun takes whatever there is to choose from.
 const RERUN: u64 = 1_000;
 
+/// Tokens of a ceiling that stands in nobody's way.
+const AMPLE: u64 = MAX_COUNT / 2;
+
+/// How budgets are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// Not at all.
+    None,
+    /// Replaying calls where that is known to be the same.
+    Replaying,
+    /// Making each call anew, as a check of that.
+    Anew,
+}
+
 /// At which budget each of the wanted places would be taken: of its tier, or the whole prompt's where
 /// the ceiling left it out.
 pub fn fits(
@@ -53,9 +66,13 @@ pub fn fits(
     decider: &Decider<'_>,
     reasons: &[Reason],
     wanted: &[usize],
+    search: Search,
 ) -> PyResult<Vec<Fit>> {
     let judged = decider.judged();
-    let rerun = Rerun::new(py, allocation, kept, decider, &judged);
+    let mut rerun = Rerun::new(py, allocation, kept, decider);
+    if search == Search::Replaying {
+        rerun = rerun.replaying(py, &judged);
+    }
     let mut fits = vec![Fit::Never; wanted.len()];
     let mut of_ceiling = Vec::new();
     let mut of_tier: [Vec<usize>; Tier::COUNT] = Default::default();
@@ -91,6 +108,22 @@ pub fn fits(
     Ok(fits)
 }
 
+/// The rows that would be taken without a ceiling, cut ones included; none where no text was kept to cut.
+pub fn without_ceiling(
+    py: Python<'_>,
+    allocation: &Allocation,
+    kept: &Kept,
+    decider: &Decider<'_>,
+) -> HashSet<u32> {
+    let rerun = Rerun::new(py, allocation, kept, decider);
+    let mut call = rerun.call(py);
+    rerun.with_available(&mut call, AMPLE);
+    if kept.shown.is_none() {
+        return HashSet::new();
+    }
+    rerun.taken(py, &call, Part::Any).unwrap_or_default()
+}
+
 /// How much of a memory has to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -100,8 +133,7 @@ enum Part {
 
 struct Rerun<'a, 'py> {
     decider: &'a Decider<'a>,
-    /// Whole calls, where the greatest keys are taken and nothing is cut, goes on or may repeat nearly: elsewhere
-    /// each is made anew.
+    /// Where whole calls are replayed, and not made anew.
     replay: RefCell<Option<Replay<'a, 'a, Shown<'a, 'py>>>>,
     allocation: &'a Allocation,
     kept: &'a Kept,
@@ -120,7 +152,6 @@ impl<'a, 'py> Rerun<'a, 'py> {
         allocation: &'a Allocation,
         kept: &'a Kept,
         decider: &'a Decider<'a>,
-        judged: &'a Judged<'a>,
     ) -> Self {
         let plan = &allocation.record.plan;
         let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
@@ -133,18 +164,23 @@ impl<'a, 'py> Rerun<'a, 'py> {
         let step = continued.and_then(|continued| continued.step(py));
         let (counts, planned) = (Arc::default(), Cell::new(0));
         let replay = RefCell::default();
-        let rerun =
-            Self { decider, replay, allocation, kept, limits, bounds, step, counts, planned };
-        let goes_on = rerun.allocation.rendering.continued.is_some();
-        let is_replayed = decider.is_by_key() && !limits.cut_oversized && !goes_on;
-        if let (true, true, Some(shown)) = (is_replayed, rerun.has_ceiling_on_text(), &kept.shown) {
-            let rendering = allocation.rendering.under(py, 0, &rerun.counts);
-            let template = allocation.rendering.template();
-            let level = plan.level;
+        Self { decider, replay, allocation, kept, limits, bounds, step, counts, planned }
+    }
+
+    /// Replays whole calls, where the greatest keys are taken and nothing is cut, goes on or may repeat nearly.
+    fn replaying(self, py: Python<'py>, judged: &'a Judged<'a>) -> Self {
+        let goes_on = self.allocation.rendering.continued.is_some();
+        let is_replayed = self.decider.is_by_key() && !self.limits.cut_oversized && !goes_on;
+        if let (true, true, Some(shown)) =
+            (is_replayed, self.has_ceiling_on_text(), &self.kept.shown)
+        {
+            let Allocation { record, rendering, .. } = self.allocation;
+            let (level, template) = (record.plan.level, rendering.template());
+            let rendering = rendering.under(py, 0, &self.counts);
             let source = Shown { py, judged, shown, rendering };
-            rerun.replay.replace(Replay::new(judged, level, &limits, template, source));
+            self.replay.replace(Replay::new(judged, level, &self.limits, template, source));
         }
-        rerun
+        self
     }
 
     /// Whether another budget may leave it in a text that holds it already, whatever it is worth by now.
@@ -196,7 +232,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
         let first = budgets[tier.index()];
         let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
             budgets[tier.index()] = budget;
-            (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
+            (call.settings, call.limits) = (self.allocation.settings.with_budgets(budgets), limits);
             let fits = |&place: &usize| {
                 self.kept.considered.tokens[place] <= budget || self.may_be_held(place)
             };
@@ -244,10 +280,8 @@ impl<'a, 'py> Rerun<'a, 'py> {
         let was_left_behind = |place: usize| {
             self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
         };
-        let ample = MAX_COUNT / 2;
-        let at_most = self.scan(py, places, ample..=ample, Part::Any, |call, available| {
-            call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering.ceiling = Some(available);
+        let at_most = self.scan(py, places, AMPLE..=AMPLE, Part::Any, |call, available| {
+            self.with_available(call, available);
             true
         })?;
         let is_sought =
@@ -259,8 +293,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
         }
         let found = self.scan(py, &sought, present..=MAX_COUNT, Part::Any, |call, ceiling| {
             let available = ceiling - reserved;
-            call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering.ceiling = Some(available);
+            self.with_available(call, available);
             // Where no budget is as large as what is looked for, nobody need try.
             let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
                 return false;
@@ -290,19 +323,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
         if self.has_ceiling_on_text() && self.kept.shown.is_none() {
             return Ok(found);
         }
-        let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
-        let ceiling = rendering.ceiling().unwrap_or(0);
-        let mut call = Call {
-            level: record.plan.level,
-            settings: settings.clone(),
-            limits: self.limits,
-            now_us: record.now_us,
-            options: Options::default(),
-            rendering: rendering.under(py, ceiling, &self.counts),
-            ranking: ranking.clone(),
-            receipts: false,
-            dry_run: true,
-        };
+        let mut call = self.call(py);
         let (mut open, mut looked): (Vec<usize>, _) = ((0..places.len()).collect(), 0);
         let last = *budgets.end();
         let mut note = |open: &mut Vec<usize>, budget, takes: &dyn Fn(usize) -> bool| {
@@ -348,6 +369,29 @@ impl<'a, 'py> Rerun<'a, 'py> {
         }
         let never = |fit| if fit == Fit::Unknown { Fit::Never } else { fit };
         Ok(found.into_iter().map(never).collect())
+    }
+
+    /// The same call, still to be made.
+    fn call(&self, py: Python<'_>) -> Call<'_> {
+        let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
+        let ceiling = rendering.ceiling().unwrap_or(0);
+        Call {
+            level: record.plan.level,
+            settings: settings.clone(),
+            limits: self.limits,
+            now_us: record.now_us,
+            options: Options::default(),
+            rendering: rendering.under(py, ceiling, &self.counts),
+            ranking: ranking.clone(),
+            receipts: false,
+            dry_run: true,
+        }
+    }
+
+    /// Under another ceiling, of which so much is left for the text.
+    fn with_available(&self, call: &mut Call<'_>, available: u64) {
+        call.limits = Limits { available: Some(available), ..self.limits };
+        call.rendering.ceiling = Some(available);
     }
 
     fn work(&self) -> u64 {
@@ -403,18 +447,6 @@ impl<'a, 'py> Rerun<'a, 'py> {
             }
         }
         Some(taken)
-    }
-}
-
-/// A workspace whose tiers have those budgets, whatever the level.
-fn of_budgets(settings: &Settings, budgets: [u64; Tier::COUNT]) -> Settings {
-    let sum = budgets.iter().sum::<u64>();
-    let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
-    Settings {
-        max_total_tokens: sum,
-        shares: budgets.map(share),
-        multipliers: [1.0; Level::COUNT],
-        ..settings.clone()
     }
 }
 

@@ -40,8 +40,9 @@ pub(super) struct Planner<'s, 'a> {
     /// Costs by position, and the least from each position on.
     costs: [Vec<u64>; Tier::COUNT],
     least_from: [Vec<u64>; Tier::COUNT],
-    /// Where tiers do not decide by themselves.
-    together: Option<(Together, Option<SpillOver>)>,
+    /// Where tiers do not decide by themselves: for what repeats others, and for what tiers leave.
+    repeating: Option<Together>,
+    sharing: Option<Together>,
     /// Positions and the like that were looked at.
     pub steps: u64,
 }
@@ -62,19 +63,20 @@ impl<'s, 'a> Planner<'s, 'a> {
             least.reverse();
             least
         });
-        let together = spill_over.is_some() || contenders.has_repetitions();
-        let together = together.then(|| (contenders.together(spill_over), spill_over));
-        Self { contenders, costs, least_from, together, steps: 0 }
+        let repeating = contenders.has_repetitions().then(|| contenders.together(None));
+        let sharing = spill_over.map(|order| contenders.together(Some(order)));
+        Self { contenders, costs, least_from, repeating, sharing, steps: 0 }
     }
 
-    /// Whether a tier's own candidates and budget are all that counts for it.
-    pub fn is_by_tier(&self) -> bool {
-        self.together.is_none()
+    /// Whether what tiers leave goes to others.
+    pub fn shares(&self) -> bool {
+        self.sharing.is_some()
     }
 
     /// Makes it what these bounds take, unless it is; says whether it was. What is pinned is taken in any
-    /// case, or all of it is refused.
-    pub fn replan(&mut self, planned: &mut Planned, bounds: &Bounds) -> bool {
+    /// case, or all of it is refused. What tiers leave goes to others where the call shares it, unless the
+    /// plan is `strict`.
+    pub fn replan(&mut self, planned: &mut Planned, bounds: &Bounds, strict: bool) -> bool {
         let mut pinned = self.contenders.pinned.iter().zip(&bounds.budgets);
         if pinned.any(|(pinned, budget)| pinned > budget) {
             planned.refuse();
@@ -86,13 +88,15 @@ impl<'s, 'a> Planner<'s, 'a> {
             return false;
         }
         let bounds = Bounds { available: None, ..*bounds };
-        let is_same = if self.together.is_none() {
-            self.replan_tiers(planned, &bounds)
-        } else if planned.bounds == Some(bounds) {
-            true
-        } else {
-            self.replan_together(planned, &bounds);
-            false
+        let shared = self.sharing.as_ref().filter(|_| !strict);
+        let is_same = match shared.or(self.repeating.as_ref()) {
+            None => self.replan_tiers(planned, &bounds),
+            Some(_) if planned.bounds == Some(bounds) => true,
+            Some(together) => {
+                self.steps += 4 * together.turns();
+                self.plan_together(together, planned, &bounds, shared.is_some());
+                false
+            }
         };
         (planned.is_some, planned.bounds) = (true, Some(bounds));
         is_same
@@ -131,18 +135,19 @@ impl<'s, 'a> Planner<'s, 'a> {
         is_same
     }
 
-    fn replan_together(&mut self, planned: &mut Planned, bounds: &Bounds) {
-        let Some((together, spill_over)) = &self.together else { return };
-        self.steps += 4 * together.turns();
+    fn plan_together(
+        &self,
+        together: &Together,
+        planned: &mut Planned,
+        bounds: &Bounds,
+        shares: bool,
+    ) {
         let found = self.contenders.taken(together, bounds, Tier::Working);
         for (taken, lane) in planned.taken.iter_mut().zip(&self.contenders.lanes) {
             let is_taken = |(_, place): &(u32, &u32)| found.is_taken[**place as usize];
             taken.clear();
             taken.extend((0..).zip(lane).filter(is_taken).map(|(position, _)| position));
         }
-        planned.budgets = match spill_over {
-            Some(_) => granted(bounds.budgets, found.used),
-            None => bounds.budgets,
-        };
+        planned.budgets = if shares { granted(bounds.budgets, found.used) } else { bounds.budgets };
     }
 }

@@ -10,9 +10,8 @@ use super::contenders::Contenders;
 use super::replan::{Planned, Planner};
 use crate::budget::{Bounds, tier_budgets_within};
 use crate::complexity::Level;
-use crate::error::Error;
 use crate::limits::Limits;
-use crate::render::claims::{Claimant, claims};
+use crate::render::claims::{Claimant, claims, covered as covered_by, wider};
 use crate::render::fit::{self, Chosen, Fixed, Material, Span, choose};
 use crate::render::joined::Joined;
 use crate::render::{Apart, Framed, Key, Template};
@@ -60,7 +59,6 @@ pub struct Replay<'s, 'a, S> {
     source: S,
     level: Level,
     planner: Planner<'s, 'a>,
-    is_chosen: bool,
     /// Pinned candidates and lanes, by tier: the *number* of a candidate is its position in them all.
     places: Vec<u32>,
     /// By place; [`NOBODY`] for who has no turn.
@@ -72,7 +70,11 @@ pub struct Replay<'s, 'a, S> {
     apart: Vec<(u32, u32)>,
     known: Known<'a>,
     plan: Planned,
+    /// What the plan takes before tiers share, where they do.
+    strict: Planned,
+    /// Who may move up: with twice the tokens, and within the floors.
     wider: Planned,
+    covered: Planned,
     last: Option<Last>,
     /// What it took, by number, and the same as flags.
     taken: Vec<u32>,
@@ -145,7 +147,6 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             source,
             level,
             planner: Planner::new(contenders, limits.spill_over),
-            is_chosen: limits.spill_over.is_some(),
             taken: Vec::new(),
             is_taken: vec![false; places.len()],
             places,
@@ -155,7 +156,9 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             apart,
             known,
             plan: Planned::default(),
+            strict: Planned::default(),
             wider: Planned::default(),
+            covered: Planned::default(),
             last: None,
             steps: 0,
         })
@@ -164,11 +167,6 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
     /// Steps of a few nanoseconds each that it took so far, but for what the source did.
     pub fn steps(&self) -> u64 {
         self.steps + self.planner.steps
-    }
-
-    /// Whether what a call without a ceiling takes is taken under any ceiling that is wide enough for it.
-    pub fn is_plain(&self) -> bool {
-        self.planner.is_by_tier() && self.known.joined.is_some()
     }
 
     /// Whether the candidate at a place was taken the last time that something was.
@@ -193,20 +191,12 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         let Ok(bounds) = tier_budgets_within(settings, self.level, limits) else {
             return Ok(Replayed::NoneWanted);
         };
-        let mut is_same = self.planner.replan(&mut self.plan, &bounds);
-        if !self.plan.is_some {
-            self.last = None;
-            return Ok(Replayed::NoneWanted);
-        }
-        match self.wider_bounds(settings, limits) {
-            Ok(bounds) => is_same &= self.planner.replan(&mut self.wider, &bounds),
-            Err(_) => {
-                is_same &= !self.wider.is_some;
-                self.wider.refuse();
-            }
-        }
+        let is_same = self.replan(settings, limits, &bounds);
         if !is_same {
             self.last = None;
+        }
+        if !self.plan.is_some {
+            return Ok(Replayed::NoneWanted);
         }
         if let Some(last) = &self.last
             && last.floors == bounds.floors
@@ -223,13 +213,27 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         Ok(Replayed::Taken)
     }
 
-    /// Bounds with twice the tokens: whom they take may move up.
-    fn wider_bounds(&self, settings: &Settings, limits: &Limits) -> Result<Bounds, Error> {
-        let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
-        let max_total_tokens = doubled(settings.max_total_tokens);
-        let settings = Settings { max_total_tokens, ..settings.clone() };
-        let limits = Limits { available: limits.available.map(doubled), ..*limits };
-        tier_budgets_within(&settings, self.level, &limits)
+    /// Plans again, and says whether all of it is as it was.
+    fn replan(&mut self, settings: &Settings, limits: &Limits, bounds: &Bounds) -> bool {
+        let planner = &mut self.planner;
+        let mut is_same = planner.replan(&mut self.plan, bounds, false);
+        if planner.shares() {
+            is_same &= planner.replan(&mut self.strict, bounds, true);
+        }
+        let (wider, covered) = (wider(settings, limits), planner.contenders.pinned);
+        let covered = covered_by(settings, limits, bounds.floors, covered);
+        let more = [(&mut self.wider, Some(wider), false), (&mut self.covered, covered, true)];
+        for (planned, call, strict) in more {
+            let within = |(settings, limits)| tier_budgets_within(&settings, self.level, &limits);
+            match call.map(within) {
+                Some(Ok(bounds)) => is_same &= planner.replan(planned, &bounds, strict),
+                Some(Err(_)) | None => {
+                    is_same &= !planned.is_some;
+                    planned.refuse();
+                }
+            }
+        }
+        is_same
     }
 
     /// Whether some of the places are among the candidates.
@@ -240,24 +244,29 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             let (tier, number) = (considered.tier[place], self.numbers[place]);
             let position = number.wrapping_sub(self.first_of_lane[tier.index()]);
             number != NOBODY
-                && (self.plan.takes(tier, position) || self.wider.takes(tier, position))
+                && [&self.plan, &self.wider, &self.covered]
+                    .iter()
+                    .any(|planned| planned.takes(tier, position))
         })
     }
 
     fn decide(&mut self, ceiling: u64, bounds: &Bounds) -> Result<(), S::Error> {
         let (numbers, is_in_plan) = self.candidates();
         let considered = self.planner.contenders.considered;
-        let claimants = numbers.iter().zip(&is_in_plan).map(|(&number, &is_in_plan)| {
+        let shares = self.planner.shares();
+        let claimants = numbers.iter().zip(is_in_plan).map(|(&number, is_in_plan)| {
             let place = self.places[number as usize] as usize;
             let tier = considered.tier[place];
+            let position = number.checked_sub(self.first_of_lane[tier.index()]);
             Claimant {
                 tier,
                 tokens: considered.tokens[place],
-                is_pinned: number < self.first_of_lane[tier.index()],
+                is_pinned: position.is_none(),
                 is_in_plan,
+                is_chosen: shares && position.is_none_or(|it| self.strict.takes(tier, it)),
             }
         });
-        let claims = claims(claimants, bounds.floors, self.is_chosen);
+        let claims = claims(claimants, bounds.floors);
         let row = |number: &u32| numbers.binary_search(number).ok();
         let apart: Apart =
             self.apart.iter().filter_map(|(one, other)| row(one).zip(row(other))).collect();
@@ -269,7 +278,8 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             source: &mut self.source,
             steps: &mut self.steps,
         };
-        let allowed = fit::Bounds { ceiling, budgets: bounds.budgets };
+        let (budgets, floors) = (bounds.budgets, bounds.floors);
+        let allowed = fit::Bounds { ceiling, budgets, floors };
         let Chosen { rows, tokens, span, .. } = choose(rows, &claims, &apart, &allowed)?;
         self.taken.iter().for_each(|&number| self.is_taken[number as usize] = false);
         self.taken.clear();
@@ -284,29 +294,20 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
 
     /// The numbers of the candidates for the text, ascending, and whether each is in the plan.
     fn candidates(&self) -> (Vec<u32>, Vec<bool>) {
-        let most: usize = [&self.plan, &self.wider]
-            .map(|it| it.taken.iter().map(Vec::len).sum::<usize>())
-            .iter()
-            .sum();
-        let room = most + self.planner.contenders.considered.pinned.len();
-        let (mut numbers, mut is_in_plan) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let (mut numbers, mut is_in_plan) = (Vec::new(), Vec::new());
         for tier in 0..Tier::COUNT {
-            let first = self.first_of_lane[tier];
-            numbers.extend(self.first[tier]..first);
+            let first_of_lane = self.first_of_lane[tier];
+            numbers.extend(self.first[tier]..first_of_lane);
             is_in_plan.resize(numbers.len(), true);
-            let mut plan = self.plan.taken[tier].iter().copied().peekable();
-            let mut wider = self.wider.taken[tier].iter().copied().peekable();
+            let [mut plan, mut wider, mut covered] = [&self.plan, &self.wider, &self.covered]
+                .map(|planned| planned.taken[tier].iter().copied().peekable());
             loop {
-                let (position, is_planned) = match (plan.peek().copied(), wider.peek().copied()) {
-                    (None, None) => break,
-                    (Some(one), None) => (one, true),
-                    (None, Some(other)) => (other, false),
-                    (Some(one), Some(other)) => (one.min(other), one <= other),
-                };
-                plan.next_if_eq(&position);
-                wider.next_if_eq(&position);
-                numbers.push(first + position);
-                is_in_plan.push(is_planned);
+                let next = [plan.peek(), wider.peek(), covered.peek()].into_iter().flatten().min();
+                let Some(&next) = next else { break };
+                numbers.push(first_of_lane + next);
+                is_in_plan.push(plan.next_if_eq(&next).is_some());
+                wider.next_if_eq(&next);
+                covered.next_if_eq(&next);
             }
         }
         (numbers, is_in_plan)

@@ -1,7 +1,41 @@
-//! What the candidates for a text claim of their tiers.
+//! Who claims a place in a text under a ceiling, and how firmly.
+//!
+//! Those are whoever the plan took, and who may move up when others must leave: what the same call would select
+//! with twice the tokens, and what each tier would within its floor alone.
 
 use super::fit::{Claim, Hold};
+use crate::limits::{Amount, Limits};
+use crate::settings::Settings;
 use crate::tier::Tier;
+use crate::tokens::MAX_COUNT;
+
+/// The same call with twice the tokens.
+#[must_use]
+pub fn wider(settings: &Settings, limits: &Limits) -> (Settings, Limits) {
+    let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
+    let max_total_tokens = doubled(settings.max_total_tokens);
+    let settings = Settings { max_total_tokens, ..settings.clone() };
+    let available = limits.available.map(doubled);
+    (settings, Limits { available, cut_oversized: false, ..*limits })
+}
+
+/// Each tier within its floor alone, whose pinned memories have those tokens; none where there is no floor, or
+/// nothing is taken.
+#[must_use]
+pub fn covered(
+    settings: &Settings,
+    limits: &Limits,
+    floors: [u64; Tier::COUNT],
+    pinned: [u64; Tier::COUNT],
+) -> Option<(Settings, Limits)> {
+    if floors == [0; Tier::COUNT] || limits.available == Some(0) {
+        return None;
+    }
+    let budgets = Tier::ALL.map(|tier| floors[tier.index()].max(pinned[tier.index()]));
+    let floors = budgets.map(|budget| Some(Amount::Tokens(budget))); // to the token
+    let minimum_score = limits.minimum_score;
+    Some((settings.with_budgets(budgets), Limits { floors, minimum_score, ..Limits::NONE }))
+}
 
 /// A candidate for a text.
 #[derive(Clone, Copy, Debug)]
@@ -12,19 +46,19 @@ pub struct Claimant {
     pub tokens: u64,
     /// Whether it is pinned.
     pub is_pinned: bool,
-    /// Whether the plan took it, or it would only move up.
+    /// Whether the plan took it.
     pub is_in_plan: bool,
+    /// Whether the plan took it for what it is beside others, and did not simply take the greatest key.
+    pub is_chosen: bool,
 }
 
 /// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
-/// its floor. Others are not, so that a ceiling that is wide enough changes nothing. Where `is_chosen`, the plan
-/// did not simply take the greatest keys, and those who would move up come after what it chose.
+/// its floor. Others are not, so that a ceiling that is wide enough changes nothing.
 pub fn claims(
     candidates: impl Iterator<Item = Claimant>,
     mut floors: [u64; Tier::COUNT],
-    is_chosen: bool,
 ) -> Vec<Claim> {
-    let claim = |Claimant { tier, tokens, is_pinned, is_in_plan }| {
+    let claim = |Claimant { tier, tokens, is_pinned, is_in_plan, is_chosen }| {
         let floor = &mut floors[tier.index()];
         let hold = match floor.checked_sub(tokens) {
             rest if is_pinned => {
@@ -35,7 +69,7 @@ pub fn claims(
                 *floor = rest;
                 Hold::Floor
             }
-            _ if is_chosen && is_in_plan => Hold::Chosen,
+            _ if is_chosen => Hold::Chosen,
             _ => Hold::Free,
         };
         Claim { tokens, hold }

@@ -160,3 +160,74 @@ fn joins_at_walls(template: &Template) -> bool {
             && beginning.bytes().next_back().is_none_or(|before| is_wall(before, first))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::template::{Memory, Source};
+    use super::*;
+    use crate::tokens::counter::TokenCounter;
+    use crate::tokens::upper_bound::UpperBound;
+    use crate::tokens::vocabularies::{CL100K_BASE, O200K_BASE};
+    use proptest::prelude::*;
+
+    fn template(item: &str, between: &str, headings: bool, order: Order) -> Template {
+        let headings = if headings { ["", "# {tier}\n", "Rag:\n", "#\n"] } else { [""; 4] };
+        Template::parse(&Source { item, between, headings, order, ..Source::default() }).unwrap()
+    }
+
+    fn framed(template: &Template, tier: usize, text: &str, score: u8) -> Framed {
+        let memory = Memory {
+            id: "m",
+            text,
+            tier: Tier::ALL[tier],
+            score: score.into(),
+            timestamp: "",
+            tokens: 1,
+        };
+        Framed::new(template, &memory, i64::from(score / 2))
+    }
+
+    proptest! {
+        #[test]
+        fn sums_are_counts_of_whole_texts(
+            texts in prop::collection::vec((0..4_usize, r"[a-c /\n.1é中]{0,12}", 0..4_u8), 1..12),
+            subsets in prop::collection::vec(any::<u16>(), 1..5),
+            item in prop::sample::select(vec!["<memory>{text}</memory>", "- {text}\n", "[{id}] {text}//"]),
+            between in prop::sample::select(vec!["\n", "\n\n", " \n---\n"]),
+            headings: bool,
+            order in prop::sample::select(Order::ALL.to_vec()),
+        ) {
+            let template = template(item, between, headings, order);
+            let frames: Vec<Framed> = texts
+                .iter()
+                .map(|(tier, text, score)| framed(&template, *tier, text, *score))
+                .collect();
+            let keys: Vec<Key> = frames.iter().map(|framed| framed.key).collect();
+            let counters: [&dyn TokenCounter; 3] = [&CL100K_BASE, &O200K_BASE, &UpperBound];
+            for counter in counters {
+                let mut joined = Joined::new(&template, &keys).unwrap();
+                for subset in &subsets {
+                    let rows: Vec<usize> =
+                        (0..frames.len()).filter(|row| subset >> row & 1 == 1).collect();
+                    #[expect(clippy::cast_possible_truncation)]
+                    let numbers = rows.iter().rev().map(|&row| row as u32);
+                    let count = |text: &str| Ok::<_, ()>(counter.count(text));
+                    let whole = joined.whole(numbers, |at| &frames[at as usize], count).unwrap();
+                    let text = template.assemble(&frames, rows).text;
+                    prop_assert_eq!(whole, counter.count(&text), "{}", text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memories_that_may_begin_elsewhere_are_not_joined() {
+        let keys = [Key { tier: Tier::Rag, score: 1.0, timestamp_us: 0 }];
+        for (item, between) in
+            [("{text}\n", "\n"), ("<m>{text}</m>", " "), ("/{text}//", "\n"), ("<m>{text}</m>", "")]
+        {
+            let template = template(item, between, false, Order::Score);
+            assert!(Joined::new(&template, &keys).is_none(), "{item:?} {between:?}");
+        }
+    }
+}
