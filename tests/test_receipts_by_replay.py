@@ -59,7 +59,7 @@ memories = st.builds(
         "tier": tier,
         "timestamp": None if hours is None else NOW - timedelta(hours=hours),
         "relevance_score": score,
-        "token_count": tokens,
+        **({} if tokens is None else {"token_count": tokens}),
         **fields,
     },
     texts,
@@ -73,7 +73,7 @@ amounts = st.one_of(st.integers(0, 60), st.floats(0, 0.4))
 workspaces = st.fixed_dictionaries(
     {
         "max_total_tokens": st.integers(1, 400),
-        "weights": st.lists(st.integers(0, 5), min_size=4, max_size=4).filter(any),
+        "weights": st.tuples(*[st.integers(0, 5)] * 3, st.integers(1, 5)).map(list),
     },
     optional={
         "spill_over": st.just(True),
@@ -90,7 +90,7 @@ calls = st.fixed_dictionaries(
         "template": st.sampled_from(TEMPLATES),
         "ranking": st.one_of(st.none(), st.none(), by_key),
     },
-    optional={"reserve": st.just({"system": 17})},
+    optional={"reserves": st.just({"system": 17})},
 )
 
 
