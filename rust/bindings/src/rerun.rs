@@ -37,9 +37,6 @@ const MOST_BUDGETS: usize = 1 << 22;
 /// than the interpreter's switch interval, 5 of them: who waits asks for a turn only after one in which nobody let go.
 const UNINTERRUPTED: u64 = 2_500_000;
 
-/// Steps of a replay in the time of a unit.
-const STEPS_A_UNIT: u64 = 4;
-
 /// What a rerun takes whatever there is to choose from.
 const RERUN: u64 = 1_000;
 
@@ -129,6 +126,23 @@ pub fn without_ceiling(
 enum Part {
     Any,
     Whole,
+}
+
+/// What a search tries.
+#[derive(Clone, Copy)]
+enum Varied {
+    TierBudget,
+    Ceiling,
+}
+
+impl Varied {
+    /// How much of a memory has to be taken: of a tier's budget, all.
+    fn part(self) -> Part {
+        match self {
+            Self::TierBudget => Part::Whole,
+            Self::Ceiling => Part::Any,
+        }
+    }
 }
 
 struct Rerun<'a, 'py> {
@@ -230,7 +244,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
         };
         let mut budgets = self.bounds.budgets;
         let first = budgets[tier.index()];
-        let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
+        let found = self.scan(py, places, first..=most, Varied::TierBudget, |call, budget| {
             budgets[tier.index()] = budget;
             (call.settings, call.limits) = (self.allocation.settings.with_budgets(budgets), limits);
             let fits = |&place: &usize| {
@@ -280,10 +294,11 @@ impl<'a, 'py> Rerun<'a, 'py> {
         let was_left_behind = |place: usize| {
             self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
         };
-        let at_most = self.scan(py, places, AMPLE..=AMPLE, Part::Any, |call, available| {
-            self.with_available(call, available);
-            true
-        })?;
+        let at_most =
+            self.scan(py, places, AMPLE..=AMPLE, Varied::Ceiling, |call, available| {
+                self.with_available(call, available);
+                true
+            })?;
         let is_sought =
             |place: usize, fit: Fit| matches!(fit, Fit::At(_)) || was_left_behind(place);
         let sought = places.iter().zip(at_most).filter(|(place, fit)| is_sought(**place, *fit));
@@ -291,32 +306,35 @@ impl<'a, 'py> Rerun<'a, 'py> {
         if sought.is_empty() {
             return Ok(vec![Fit::Unknown; places.len()]);
         }
-        let found = self.scan(py, &sought, present..=MAX_COUNT, Part::Any, |call, ceiling| {
-            let available = ceiling - reserved;
-            self.with_available(call, available);
-            // Where no budget is as large as what is looked for, nobody need try.
-            let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
-                return false;
-            };
-            let room = |tier: Tier| if spills { available } else { bounds.budgets[tier.index()] };
-            let has_room = |&place: &usize| {
-                considered.tokens[place] <= room(considered.tier[place]) || self.may_be_held(place)
-            };
-            self.limits.cut_oversized || sought.iter().any(has_room)
-        })?;
+        let found =
+            self.scan(py, &sought, present..=MAX_COUNT, Varied::Ceiling, |call, ceiling| {
+                let available = ceiling - reserved;
+                self.with_available(call, available);
+                // Where no budget is as large as what is looked for, nobody need try.
+                let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
+                    return false;
+                };
+                let room =
+                    |tier: Tier| if spills { available } else { bounds.budgets[tier.index()] };
+                let has_room = |&place: &usize| {
+                    considered.tokens[place] <= room(considered.tier[place])
+                        || self.may_be_held(place)
+                };
+                self.limits.cut_oversized || sought.iter().any(has_room)
+            })?;
         let found: HashMap<usize, Fit> = sought.into_iter().zip(found).collect();
         let fit = |place| found.get(place).copied().unwrap_or(Fit::Unknown);
         Ok(places.iter().map(fit).collect())
     }
 
-    /// The first budget of `budgets` at which that part of each of the places is taken, or that it is none of them; `change`
-    /// makes it the call's, and says whether it is worth a try.
+    /// The first of the budgets at which each of the places is taken, or that it is none of them; `change` makes one the
+    /// call's, and says whether it is worth a try.
     fn scan(
         &self,
         py: Python<'_>,
         places: &[usize],
         budgets: std::ops::RangeInclusive<u64>,
-        part: Part,
+        varied: Varied,
         mut change: impl FnMut(&mut Call<'_>, u64) -> bool,
     ) -> PyResult<Vec<Fit>> {
         let mut found = vec![Fit::Unknown; places.len()];
@@ -335,37 +353,43 @@ impl<'a, 'py> Rerun<'a, 'py> {
                 !is_taken
             });
         };
-        for (tried, budget) in budgets.enumerate() {
+        let (mut budget, mut tried) = (*budgets.start(), 0);
+        while budget <= last {
             let is_worth_it = change(&mut call, budget);
-            if is_worth_it {
+            let mut next = Some(budget + 1);
+            let mut replay = self.replay.borrow_mut();
+            if is_worth_it || replay.is_some() {
                 if self.work() >= looked {
                     py.detach(|| ());
                     py.check_signals()?;
                     looked = self.work() + UNINTERRUPTED;
                 }
-                if let Some(replay) = &mut *self.replay.borrow_mut() {
+                if let Some(replay) = &mut *replay {
                     let before = replay.steps();
                     let wanted = open.iter().map(|&at| places[at]);
                     let replayed = replay.replay(&call.settings, &call.limits, wanted);
-                    self.worked((replay.steps() - before) / STEPS_A_UNIT);
+                    self.worked(replay.steps() - before);
                     if matches!(replayed, Ok(Replayed::Taken)) {
                         note(&mut open, budget, &|place| replay.takes(place));
                     }
+                    if let (Varied::Ceiling, Some(available)) = (varied, call.limits.available) {
+                        let next_ceiling = replay.next_ceiling(available);
+                        next = next_ceiling.map(|ceiling| budget + (ceiling - available));
+                    }
                 } else {
                     // A budget that is refused takes nothing.
-                    let taken = self.taken(py, &call, part).unwrap_or_default();
+                    let taken = self.taken(py, &call, varied.part()).unwrap_or_default();
                     self.worked(RERUN + places.len() as u64);
                     note(&mut open, budget, &|place| {
                         taken.contains(&self.kept.considered.row(place))
                     });
                 }
             }
-            if open.is_empty() || budget == last {
-                break;
-            }
-            if self.work() > MOST_WORK || tried == MOST_BUDGETS {
+            let Some(next) = next.filter(|_| !open.is_empty()) else { break };
+            if next <= last && (self.work() > MOST_WORK || tried == MOST_BUDGETS) {
                 return Ok(found);
             }
+            (budget, tried) = (next, tried + 1);
         }
         let never = |fit| if fit == Fit::Unknown { Fit::Never } else { fit };
         Ok(found.into_iter().map(never).collect())

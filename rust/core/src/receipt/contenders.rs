@@ -9,6 +9,9 @@ use crate::ranking::Verdict;
 use crate::ranking::duplicates::Taken;
 use crate::tier::Tier;
 
+/// Texts of which every two are compared, at most: some ten milliseconds.
+const MOST_COMPARED: usize = 4096;
+
 /// Candidates in the order of their turns, whatever the budgets are.
 pub(super) struct Contenders<'s, 'a> {
     judged: &'s Judged<'a>,
@@ -64,7 +67,7 @@ impl<'s, 'a> Contenders<'s, 'a> {
     }
 
     /// Whether near repetitions are passed over.
-    pub fn watches_near(&self) -> bool {
+    fn watches_near(&self) -> bool {
         self.judged.texts.is_some_and(|texts| texts.rule.near.is_some())
     }
 
@@ -74,16 +77,26 @@ impl<'s, 'a> Contenders<'s, 'a> {
         self.watches_near() || !self.fingerprints().all(|(_, fingerprint)| seen.insert(fingerprint))
     }
 
-    /// Places that repeat each other word for word, in pairs.
-    pub fn repetitions(&self) -> Vec<(u32, u32)> {
-        let mut groups: HashMap<u64, Vec<u32>> = HashMap::new();
+    /// Places that repeat each other, in pairs; none where too many would have to be compared.
+    pub fn repetitions(&self) -> Option<Vec<(u32, u32)>> {
+        let near = self.judged.texts.filter(|texts| texts.rule.near.is_some());
+        let mut groups: HashMap<Option<u64>, Vec<u32>> = HashMap::new();
         let mut pairs = Vec::new();
         for (place, fingerprint) in self.fingerprints() {
-            let group = groups.entry(fingerprint).or_default();
-            pairs.extend(group.iter().map(|&other| (other, place)));
+            let group = groups.entry(near.is_none().then_some(fingerprint)).or_default();
+            if near.is_some() && group.len() == MOST_COMPARED {
+                return None;
+            }
+            let is_same = |other: &&u32| {
+                near.is_none_or(|texts| {
+                    let [one, other] = [place, **other].map(|it| texts.known.terms(it));
+                    one.zip(other).is_some_and(|(one, other)| texts.rule.is_same(one, other))
+                })
+            };
+            pairs.extend(group.iter().filter(is_same).map(|&other| (other, place)));
             group.push(place);
         }
-        pairs
+        Some(pairs)
     }
 
     fn fingerprints(&self) -> impl Iterator<Item = (u32, u64)> {

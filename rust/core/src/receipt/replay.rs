@@ -8,7 +8,7 @@
 use super::Judged;
 use super::contenders::Contenders;
 use super::replan::{Planned, Planner};
-use crate::budget::{Bounds, tier_budgets_within};
+use crate::budget::{Bounds, tier_budgets, tier_budgets_within};
 use crate::complexity::Level;
 use crate::limits::Limits;
 use crate::render::claims::{Claimant, claims, covered as covered_by, wider};
@@ -76,6 +76,8 @@ pub struct Replay<'s, 'a, S> {
     wider: Planned,
     covered: Planned,
     last: Option<Last>,
+    /// Whether no larger ceiling gives other budgets.
+    is_unscaled: bool,
     /// What it took, by number, and the same as flags.
     taken: Vec<u32>,
     is_taken: Vec<bool>,
@@ -103,7 +105,7 @@ struct Known<'a> {
 }
 
 impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
-    /// None where near repetitions are passed over: then every two texts would have to be compared.
+    /// None where near repetitions are passed over, and too many texts would have to be compared.
     #[must_use]
     #[expect(clippy::cast_possible_truncation)] // no more numbers than rows
     pub fn new(
@@ -114,9 +116,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         source: S,
     ) -> Option<Self> {
         let contenders = Contenders::new(judged);
-        if contenders.watches_near() {
-            return None;
-        }
+        let repetitions = contenders.repetitions()?;
         let considered = contenders.considered;
         let (mut places, mut numbers) = (Vec::new(), vec![NOBODY; considered.len()]);
         let (mut first, mut first_of_lane) = ([0; Tier::COUNT], [0; Tier::COUNT]);
@@ -131,7 +131,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             numbers[place as usize] = number;
         }
         let number = |place: u32| numbers[place as usize];
-        let pairs = contenders.repetitions().into_iter();
+        let pairs = repetitions.into_iter();
         let apart = pairs.map(|(one, other)| (number(one), number(other))).collect();
         let keys: Vec<Key> = places.iter().map(|&place| source.key(place)).collect();
         let joined = if source.adds_up_at_walls() { Joined::new(template, &keys) } else { None };
@@ -160,6 +160,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             wider: Planned::default(),
             covered: Planned::default(),
             last: None,
+            is_unscaled: false,
             steps: 0,
         })
     }
@@ -167,6 +168,20 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
     /// Steps of a few nanoseconds each that it took so far, but for what the source did.
     pub fn steps(&self) -> u64 {
         self.steps + self.planner.steps
+    }
+
+    /// The least ceiling above the last one, all else equal, with which something else may be taken, if there
+    /// is one.
+    #[must_use]
+    pub fn next_ceiling(&self, ceiling: u64) -> Option<u64> {
+        match &self.last {
+            _ if !self.is_unscaled => Some(ceiling + 1),
+            // Nothing but the ceiling changes, and who is wanted is no candidate.
+            None => None,
+            Some(last) => {
+                Some(last.span.ceiling_below.max(ceiling + 1)).filter(|it| *it < u64::MAX)
+            }
+        }
     }
 
     /// Whether the candidate at a place was taken the last time that something was.
@@ -189,6 +204,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         let ceiling = limits.available.unwrap_or(MAX_COUNT);
         self.steps += 40;
         let Ok(bounds) = tier_budgets_within(settings, self.level, limits) else {
+            (self.last, self.is_unscaled) = (None, false);
             return Ok(Replayed::NoneWanted);
         };
         let is_same = self.replan(settings, limits, &bounds);
@@ -209,7 +225,11 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
             return Ok(Replayed::NoneWanted);
         }
         let bounds = Bounds { budgets: self.plan.budgets, ..bounds };
-        self.decide(ceiling, &bounds)?;
+        if let Err(error) = self.decide(ceiling, &bounds) {
+            // The next time it may go well.
+            (self.last, self.is_unscaled) = (None, false);
+            return Err(error);
+        }
         Ok(Replayed::Taken)
     }
 
@@ -222,13 +242,21 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         }
         let (wider, covered) = (wider(settings, limits), planner.contenders.pinned);
         let covered = covered_by(settings, limits, bounds.floors, covered);
+        self.is_unscaled = is_unscaled(settings, self.level, bounds);
         let more = [(&mut self.wider, Some(wider), false), (&mut self.covered, covered, true)];
         for (planned, call, strict) in more {
-            let within = |(settings, limits)| tier_budgets_within(&settings, self.level, &limits);
+            let within = |(settings, limits)| {
+                let bounds = tier_budgets_within(&settings, self.level, &limits);
+                bounds.map(|bounds| (settings, bounds))
+            };
             match call.map(within) {
-                Some(Ok(bounds)) => is_same &= planner.replan(planned, &bounds, strict),
-                Some(Err(_)) | None => {
+                Some(Ok((settings, bounds))) => {
+                    is_same &= planner.replan(planned, &bounds, strict);
+                    self.is_unscaled &= strict || is_unscaled(&settings, self.level, &bounds);
+                }
+                refused => {
                     is_same &= !planned.is_some;
+                    self.is_unscaled &= refused.is_none();
                     planned.refuse();
                 }
             }
@@ -312,6 +340,13 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         }
         (numbers, is_in_plan)
     }
+}
+
+/// Whether more that is available would change nothing about the bounds.
+fn is_unscaled(settings: &Settings, level: Level, bounds: &Bounds) -> bool {
+    let own: u64 = tier_budgets(settings, level).iter().sum();
+    let scaled: u64 = bounds.budgets.iter().sum();
+    bounds.available.is_some_and(|available| own <= available && scaled < available)
 }
 
 /// The candidates for one text.
