@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use memory_budget_core::ranking::duplicates::DuplicateRule;
+use memory_budget_core::ranking::near::NearHashes;
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::Apart;
 use pyo3::prelude::*;
@@ -48,19 +49,27 @@ impl<'a> Repetitions<'a> {
 
     /// Places that say the same, in pairs.
     pub fn apart(&self) -> Apart {
-        // Where words alone count, only texts with the same fingerprint are compared.
-        let mut groups: HashMap<Option<u64>, Vec<&(usize, Cow<'_, Terms>)>> = HashMap::new();
-        for text in &self.texts {
-            let group = if self.rule.near.is_some() { None } else { text.1.fingerprint() };
-            groups.entry(group).or_default().push(text);
-        }
         let mut pairs = Vec::new();
-        for group in groups.values() {
-            for (at, (one, terms)) in group.iter().enumerate() {
-                let after = group[at + 1..].iter().filter(|(other, _)| other != one);
-                let same = after.filter(|(_, other)| self.rule.is_same(terms, other));
-                pairs.extend(same.map(|(other, _)| (*one, *other)));
-            }
+        // Texts with the same words, or near ones: those are among the near ones.
+        let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut near = self.rule.near.map(NearHashes::within);
+        let worded = self
+            .texts
+            .iter()
+            .filter_map(|(place, terms)| Some((*place, terms.fingerprint()?, terms.similarity()?)));
+        let worded: Vec<_> = worded.collect();
+        for (at, &(place, fingerprint, hash)) in worded.iter().enumerate() {
+            let others = if let Some(near) = &mut near {
+                let others = near.near(hash).collect();
+                near.push(hash);
+                others
+            } else {
+                let group = groups.entry(fingerprint).or_default();
+                group.push(at);
+                group[..group.len() - 1].to_vec()
+            };
+            let others = others.into_iter().map(|other: usize| worded[other].0);
+            pairs.extend(others.filter(|other| *other != place).map(|other| (other, place)));
         }
         pairs.into_iter().collect()
     }

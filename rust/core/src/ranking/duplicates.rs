@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::near::NearHashes;
 use super::text::Terms;
 
 /// Which texts count as the same.
@@ -35,22 +36,24 @@ impl DuplicateRule {
 
 /// The texts that were taken.
 #[derive(Debug)]
-pub struct Taken<'a> {
+pub struct Taken {
     rule: DuplicateRule,
     fingerprints: HashMap<u64, u32>,
-    terms: Vec<(u32, &'a Terms)>,
+    /// Where near ones count: what is known of them, and whose they are.
+    near: Option<(NearHashes, Vec<u32>)>,
 }
 
-impl<'a> Taken<'a> {
+impl Taken {
     /// Nothing was taken.
     #[must_use]
     pub fn new(rule: DuplicateRule) -> Self {
-        Self { rule, fingerprints: HashMap::new(), terms: Vec::new() }
+        let near = rule.near.map(|bits| (NearHashes::within(bits), Vec::new()));
+        Self { rule, fingerprints: HashMap::new(), near }
     }
 
     /// Adds the text of a row, unless it repeats one before: then gives the row of that. Texts without
     /// words repeat nothing.
-    pub fn add(&mut self, row: u32, terms: &'a Terms) -> Option<u32> {
+    pub fn add(&mut self, row: u32, terms: &Terms) -> Option<u32> {
         let earlier = self.find(terms);
         if earlier.is_none() {
             self.hold(row, terms);
@@ -59,11 +62,14 @@ impl<'a> Taken<'a> {
     }
 
     /// Adds the text of a row, whatever it repeats.
-    pub fn hold(&mut self, row: u32, terms: &'a Terms) {
-        let Some(fingerprint) = terms.fingerprint() else { return };
+    pub fn hold(&mut self, row: u32, terms: &Terms) {
+        let (Some(fingerprint), Some(hash)) = (terms.fingerprint(), terms.similarity()) else {
+            return;
+        };
         self.fingerprints.entry(fingerprint).or_insert(row);
-        if self.rule.near.is_some() {
-            self.terms.push((row, terms));
+        if let Some((hashes, rows)) = &mut self.near {
+            hashes.push(hash);
+            rows.push(row);
         }
     }
 
@@ -78,9 +84,8 @@ impl<'a> Taken<'a> {
         if let Some(&earlier) = self.fingerprints.get(&fingerprint) {
             return Some(earlier);
         }
-        self.rule.near?;
-        let is_near = |(_, taken): &&(u32, &Terms)| self.rule.is_same(taken, terms);
-        self.terms.iter().find(is_near).map(|(earlier, _)| *earlier)
+        let (hashes, rows) = self.near.as_ref()?;
+        hashes.near(terms.similarity()?).min().map(|first| rows[first])
     }
 }
 
