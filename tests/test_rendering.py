@@ -153,8 +153,10 @@ def test_the_rendered_text_never_exceeds_its_ceiling(
         memory.pinned = data.draw(st.sampled_from([False] * 9 + [True]))
     before = [memory.access_count for memory in memories]
     tokenizer = data.draw(st.sampled_from(TOKENIZERS))
-    config = WorkspaceConfig(**workspace, **limits)
+    config = WorkspaceConfig(**workspace, **{**limits, "tier_floors": {}})
     allocator = MemoryBudgetAllocator(config, log_allocations=False)
+    # Those that no call can keep are refused when a workspace is made, and else at the call.
+    config.tier_floors = limits.get("tier_floors", {})
     try:
         allocation = allocator.allocate(
             "q",

@@ -25,7 +25,7 @@ from memory_budget_allocator.wording import one_line, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Document", "Entry", "read_file"]
+__all__ = ["Document", "Entry", "read_file", "written_path"]
 
 logger = logging.getLogger("memory_budget_allocator")
 
