@@ -199,6 +199,7 @@ ALLOCATION = [
             '"q", memories, current_time=5',
             '"q", memories, colour="red"',
             '"q", memories, tokenizer="gpt4o"',
+            '"q", memories, tokenizer="claude-sonnet-4-5"',
             '"q", memories, tokenizer="missing.json"',
             '"q", memories, tokenizer=5',
             '"q", [item()], tokenizer=int',

@@ -504,7 +504,43 @@ def test_context_windows() -> None:
     assert context_window("chatgpt-4o-latest") == context_window("gpt-4.5-preview-2025-02-27") == 128_000
     assert context_window("gpt-4o") == context_window("GPT-4o-2024-08-06") == 128_000
     assert context_window("claude-3-5-sonnet-latest") == 200_000
-    with pytest.raises(ArgumentValueError, match=r"'gpt-4oo' is not listed .*'gpt-4o'"):
-        context_window("gpt-4oo")
+    assert context_window("gpt-4-0613") == 8_192
+    assert context_window("gpt-4-1106-preview") == 128_000
+    assert (
+        context_window("models/gemini-2.5-pro") == context_window("vertex_ai/gemini-2.5-flash") == 1_048_576
+    )
+    assert context_window("claude-3-5-sonnet@20241022") == 200_000
     with pytest.raises(ArgumentTypeError):
         context_window(8192)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{}", "openai/{}", "openrouter/openai/{}:free", "ft:{}:team::a/b", "openai/ft:{}:team", "azure/{}"],
+)
+@pytest.mark.parametrize("release", ["", "-2024-07-18", "-latest", "-20240718"])
+def test_windows_and_vocabularies_read_names_alike(name: str, release: str) -> None:
+    for model, window in CONTEXT_WINDOWS.items():
+        for each in (name.format(model + release), name.format(model + release).upper()):
+            assert context_window(each) == window, each
+            assert vocabulary_of_model(each) == vocabulary_of_model(model), each
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("gpt-4oo", "'gpt-4o'"),
+        ("gpt4o", "'gpt-4o'"),
+        ("claude-3-5-sonet", "'claude-3-5-sonnet'"),
+        ("gpt-35-turbo", "'gpt-3.5-turbo'"),
+        ("gemini-2.5-pr", "'gemini-2.5-pro'"),
+        *((other, None) for other in ("claude-opus-9", "gpt-6", "llama-3.1-9b", "mistral-large", "/", "")),
+    ],
+)
+def test_an_unknown_model_gets_those_it_may_be_a_slip_for(name: str, near: str | None) -> None:
+    with pytest.raises(ArgumentValueError, match="is not listed") as caught:
+        context_window(name)
+    message = str(caught.value)
+    assert message.endswith("; give its tokens as a number")
+    assert f"of {name!r} is" in message
+    assert (f"did you mean {near}" in message) if near else ("did you mean" not in message)
