@@ -80,9 +80,9 @@ CONTEXT_WINDOWS: dict[str, int] = {
 def context_window(model: str) -> int:
     """Tokens that a model takes, prompt and completion together, as of `CONTEXT_WINDOWS_AS_OF`.
 
-    The name may be any that a tokenizer of that model may be given by: with whoever offers it before it
-    ("openai/"), fine-tuned ("ft:"), with a release at the end ("-2024-08-06", "-20241022", "-latest"). A prompt
-    alone may have to be shorter: of its 400,000 tokens gpt-5 keeps 128,000 for the completion.
+    The name may be any by which a tokenizer of that model may be given: in any case, behind whoever offers it
+    ("openai/"), fine-tuned ("ft:"), with a release at its end ("-2024-08-06", "-20241022", "-latest"). A
+    prompt alone may have to be shorter: of its 400,000 tokens gpt-5 keeps 128,000 for the completion.
 
     Raises:
         ArgumentTypeError: `model` is no str.
