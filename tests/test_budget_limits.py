@@ -434,11 +434,13 @@ def test_files_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
     [
         (
             ["max_prompt_tokens: 1000", "tier_floors:", "  working: 600", "  rag: 500"],
-            "line 3, column 3: desk.tier_floors: the tier floors sum to 1100 tokens, but only 1000 are available",
+            "line 3, column 3: desk.tier_floors: the tier floors sum to 1100 tokens, but only 1000 are "
+            "available",
         ),
         (
             ["tier_caps: {rag: 499}", "tier_floors:", "  working: 600", "  rag: 500"],
-            "line 5, column 10: desk.tier_floors.rag: the rag tier has a floor of 500 tokens above its cap of 499",
+            "line 5, column 10: desk.tier_floors.rag: the rag tier has a floor of 500 tokens above its cap "
+            "of 499",
         ),
         (
             ["max_prompt_tokens: 9", "reserves: {query: 10}"],
@@ -467,7 +469,7 @@ def test_a_project_that_cannot_keep_the_floors_of_its_workspace(tmp_path: Path) 
     )
     narrow = FILE.replace("max_prompt_tokens: null", "max_prompt_tokens: 10")
     path.write_text(narrow.replace("tier_floors: {working: 0}", "reserves: {}"))
-    with pytest.raises(ConfigurationError, match="project_overrides.desk.open.reserves: the reserves of"):
+    with pytest.raises(ConfigurationError, match=r"project_overrides\.desk\.open\.reserves: the reserves"):
         MemoryBudgetConfigLoader.load_from_yaml(path)
     path.write_text("desk: {tier_floors: {rag: 9}}\nproject_overrides: {desk: {a: {max_prompt_tokens: 8}}}")
     with pytest.raises(ConfigurationError, match=r"line 2, column 28: project_overrides\.desk\.a: the tier"):
