@@ -57,6 +57,11 @@ def names(allocation: Any) -> list[str]:
     return [each.memory_id for each in allocation]
 
 
+def columns_of(memories: list[MemoryItem]) -> dict[str, list[Any]]:
+    names = ("text", "tier", "timestamp", "relevance_score", "token_count", "pinned")
+    return {name: [getattr(memory, name) for memory in memories] for name in names}
+
+
 def test_a_ceiling_of_the_workspace_and_of_the_call() -> None:
     allocator = allocator_of(max_prompt_tokens=600, reserves={"system": 100, "completion": 100})
     memories = [memory("a", "working", 100), memory("b", "rag", 90)]
@@ -133,6 +138,26 @@ def test_pinned_memories_come_first_and_fail_loudly() -> None:
     assert isinstance(error, ValueError)
     assert [pickle.dumps(each) for each in memories] == before
     assert len(allocator.allocation_history) == 1
+
+
+@pytest.mark.parametrize("door", [list, MemoryPool.from_items, columns_of])
+@pytest.mark.parametrize("ranking", ["weighted", "evidence"])
+def test_pinned_memories_too_much_for_the_ceiling_are_told_so(door: Any, ranking: Any) -> None:
+    memories = door([memory("rule", "working", 280, pinned=True)])
+    reserves: dict[Any, int] = {"system": 19, "completion": 300}
+    with pytest.raises(PinnedOverflowError) as caught:
+        allocator_of().allocate(
+            MEDIUM, memories, "w", ranking=ranking, max_prompt_tokens=1000, reserves=reserves
+        )
+    assert str(caught.value) == (
+        "pinned memories of the working tier need 280 tokens, its budget is 205 under the ceiling of 1000 "
+        "tokens, of which 319 are reserved (system 19, completion 300)"
+    )
+    with pytest.raises(PinnedOverflowError, match=r"budget is 90 under the ceiling of 300 tokens$"):
+        allocator_of().allocate(MEDIUM, memories, "w", max_prompt_tokens=300)
+    # Where the ceiling takes nothing from the tier, the tier is the reason.
+    with pytest.raises(PinnedOverflowError, match=r"need 280 tokens, its budget is 150$"):
+        allocator_of().allocate("Hello", memories, "w", max_prompt_tokens=1000)
 
 
 def test_evergreen_memories_do_not_age() -> None:

@@ -29,6 +29,7 @@ from memory_budget_allocator.levels import MemoryTier
 from memory_budget_allocator.loader.documents import read_file, written_path
 from memory_budget_allocator.loader.scalars import is_empty
 from memory_budget_allocator.prompt_template import PromptTemplate
+from memory_budget_allocator.tokens import is_file_name
 from memory_budget_allocator.wording import nearest_known, shown
 from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
 
@@ -266,6 +267,8 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
             return [_read_number(document, member, path, row) for member in members]
         case "identifier" | "text" | "frame":
             return _read_text(document, node, path, row.accepted)
+        case "tokenizer":
+            return _read_tokenizer(document, node, path, row)
         case "headings" if not isinstance(node, ScalarNode):
             return _read_headings(document, node, path)
         case "headings":
@@ -296,6 +299,13 @@ def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> 
             kind=ConfigurationTypeError,
         )
     return value
+
+
+def _read_tokenizer(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> str:
+    """The name of a counter or of a model, or the path of a file: read when it is needed, so that it must not
+    depend on the folder the program is in by then."""
+    name = _read_text(document, node, path, row.accepted)
+    return str((document.folder / name).absolute()) if is_file_name(name) else name
 
 
 def _read_headings(document: Document, node: Node, path: KeyPath) -> dict[str, str]:

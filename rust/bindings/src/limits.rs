@@ -43,6 +43,21 @@ impl Ceiling {
         self.max_prompt_tokens.saturating_sub(sum(&self.reserves))
     }
 
+    /// How messages name it: "the ceiling of 1000 tokens, of which 319 are reserved (system 19,
+    /// completion 300) and 7 frame the message".
+    pub fn described(&self, framing: u64) -> String {
+        let mut parts = Vec::new();
+        if self.reserved_sum() > 0 {
+            let named = named(&self.reserves);
+            parts.push(format!("{} are reserved ({named})", self.reserved_sum()));
+        }
+        if framing > 0 {
+            parts.push(format!("{framing} frame the message"));
+        }
+        let of_which = if parts.is_empty() { "" } else { ", of which " };
+        format!("the ceiling of {} tokens{of_which}{}", self.max_prompt_tokens, parts.join(" and "))
+    }
+
     /// A dict of what was reserved, in tokens.
     pub fn reserved<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let reserved = PyDict::new(py);
@@ -57,6 +72,13 @@ impl Ceiling {
 
 fn sum(reserves: &Reserves) -> u64 {
     reserves.iter().flatten().sum()
+}
+
+/// "system 19, completion 300".
+fn named(reserves: &Reserves) -> String {
+    let named = RESERVES.into_iter().zip(reserves);
+    let named = named.filter_map(|(name, tokens)| Some(format!("{name} {}", (*tokens)?)));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Where values that are being read come from.
@@ -170,13 +192,9 @@ fn ceiling<'py>(
     }
     let sum = sum(&reserves);
     if sum > max_prompt_tokens {
-        let named = RESERVES.into_iter().zip(reserves);
-        let named: Vec<_> =
-            named.filter_map(|(name, tokens)| Some(format!("{name} {}", tokens?))).collect();
         let message = format!(
-            "the reserves of {} tokens ({}) exceed max_prompt_tokens, which is {max_prompt_tokens}",
-            sum,
-            named.join(", ")
+            "the reserves of {sum} tokens ({}) exceed max_prompt_tokens, which is {max_prompt_tokens}",
+            named(&reserves)
         );
         if options.max_prompt_tokens.is_none() && options.reserves.is_none() {
             let message = format!("{}: {message}", config.subject());

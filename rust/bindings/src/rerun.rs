@@ -274,6 +274,7 @@ impl<'a> Rerun<'a> {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
+            ceiling: None,
             now_us: record.now_us,
             options: Options::default(),
             rendering: rendering.under(py, ceiling, &self.counts),
