@@ -530,10 +530,8 @@ def test_a_cap_that_stops_spill_over_is_told() -> None:
     oversized = "more than its tier's own budget of 25, and"
     assert f"needs 61 tokens, {oversized} its tier's cap is 60." in told(61)
     assert f"needs 30 tokens, {oversized} its tier's cap of 60 left no room for it." in told(50, 30)
-    assert (
-        f"needs 20 tokens, more than was left of its tier's own budget of 25, and its tier's cap of 60 "
-        in (told(24, 22, 20))
-    )
+    left = "more than was left of its tier's own budget of 25, and its tier's cap of 60 left no room for it."
+    assert f"needs 20 tokens, {left}" in told(24, 22, 20)
     both = f"needs 55 tokens, {oversized} what others left, up to its tier's cap of 60, was not enough."
     assert both in told(50, 55)
     assert "up to its tier's cap of 60, was not enough." in told(40, 30, max_prompt_tokens=99)
