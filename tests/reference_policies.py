@@ -7,7 +7,7 @@ As `reference`: written to be checked by eye, one loop per rule, nothing outside
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Grant:
     """By position, as the costs in tokens."""
     costs: list[int]
     floors: dict[str, int]
+    strict: set[int]
+    """What each tier took for itself, before anything was shared."""
 
 
 def available_tokens(
@@ -170,6 +172,7 @@ def allocate(  # noqa: PLR0917 - the six things that a call depends on
             take(position)
 
     own = dict(budgets)
+    strict = {position for tier in TIERS for position in selected[tier]}
     if config.spill_over:
         if config.spill_over_order == "tier":
             candidates.sort(key=lambda position: TIERS.index(memories[position].tier))
@@ -189,7 +192,7 @@ def allocate(  # noqa: PLR0917 - the six things that a call depends on
         selected[tier][first:] = sorted(
             selected[tier][first:], key=lambda position: (-scores[position], position)
         )
-    return Grant(selected, budgets, own, available, scores, costs, floors)
+    return Grant(selected, budgets, own, available, scores, costs, floors, strict)
 
 
 @dataclass
@@ -198,6 +201,8 @@ class Text:
 
     rows: list[int]
     tokens: int
+    raised: set[int] = field(default_factory=set)
+    """Those that were overtaken by others, though the floor of their tier had room for them."""
 
 
 @dataclass
@@ -222,6 +227,7 @@ class Frame:
 PINNED, FLOOR, CHOSEN, FREE = range(4)
 PATIENCE = 64
 REFILLS = 3
+FLOOR_ROUNDS = 3
 
 
 def wider(  # noqa: PLR0917 - as `allocate`
@@ -233,6 +239,23 @@ def wider(  # noqa: PLR0917 - as `allocate`
         return allocate(memories, doubled, level, now, min(2 * available, most), {}).selected
     except Refused:
         return {tier: [] for tier in TIERS}
+
+
+def covered(memories: Sequence[Any], config: Any, grant: Grant) -> dict[str, list[int]]:
+    """What each tier would select within its floor alone, or what its pinned ones need."""
+    rows: dict[str, list[int]] = {tier: [] for tier in TIERS}
+    if grant.available == 0 or not any(grant.floors.values()):
+        return rows
+    for tier in TIERS:
+        members = [row for row, memory in enumerate(memories) if memory.tier == tier]
+        used = sum(grant.costs[row] for row in members if memories[row].pinned)
+        budget = max(grant.floors[tier], used)
+        for row in sorted(members, key=lambda row: -grant.scores[row]):
+            fits = used + grant.costs[row] <= budget
+            if fits and not memories[row].pinned and grant.scores[row] >= config.minimum_score:
+                rows[tier].append(row)
+                used += grant.costs[row]
+    return rows
 
 
 def held(memories: Sequence[Any], candidates: Sequence[int], grant: Grant, config: Any) -> dict[int, int]:
@@ -249,7 +272,7 @@ def held(memories: Sequence[Any], candidates: Sequence[int], grant: Grant, confi
             holds[row] = FLOOR
             floors[tier] -= cost
         else:
-            holds[row] = CHOSEN if is_in_plan and config.spill_over else FREE
+            holds[row] = CHOSEN if config.spill_over and row in grant.strict else FREE
     return holds
 
 
@@ -263,17 +286,16 @@ def render(
     is tried, three times, without whom it failed for.
     """
     fitting = Fitting(memories, config, grant, more, frame)
-    text, refused = fitting.evict(fitting.whole(fitting.take(Text([], 0), [])))
-    for _ in range(REFILLS):
-        batch = fitting.take(text, refused)
-        if not batch:
+    text = fitting.once()
+    in_vain: set[int] = set()
+    for _ in range(FLOOR_ROUNDS):
+        raised = fitting.raise_floors(text, in_vain)
+        if not raised:
             break
-        fuller = fitting.whole(text.rows + batch)
-        if fuller.tokens <= fitting.ceiling:
-            text = fuller
-        else:
-            text, failed = fitting.give_back(text, batch)
-            refused.append(failed)
+        again = fitting.once()
+        if raised & set(again.rows):
+            text = replace(again, raised=text.raised | raised)
+        in_vain |= raised - set(again.rows)
     return text
 
 
@@ -296,14 +318,63 @@ class Fitting:
                 row,
             )
 
-        rows = {row for plan in (grant.selected, more) for tier in TIERS for row in plan[tier]}
+        plans = (grant.selected, more, covered(memories, config, grant))
+        rows = {row for plan in plans for tier in TIERS for row in plan[tier]}
         candidates = sorted(rows, key=by_rank)
         self.place = {row: at for at, row in enumerate(candidates)}
         self.holds = held(memories, candidates, grant, config)
-        self.priority = sorted(
-            candidates, key=lambda row: (self.holds[row], -grant.scores[row], self.place[row])
-        )
         self.parts = {row: frame.tokens(frame.item(memories[row])) for row in candidates}
+
+    @property
+    def priority(self) -> list[int]:
+        return sorted(self.place, key=lambda row: (self.holds[row], -self.grant.scores[row], self.place[row]))
+
+    def once(self) -> Text:
+        """Evicts and refills, with the present holds."""
+        text, refused = self.evict(self.whole(self.take(Text([], 0), [])))
+        for _ in range(REFILLS):
+            batch = self.take(text, refused)
+            if not batch:
+                break
+            fuller = self.whole(text.rows + batch)
+            if fuller.tokens <= self.ceiling:
+                text = fuller
+            else:
+                text, failed = self.give_back(text, batch)
+                refused.append(failed)
+        return text
+
+    def raise_floors(self, text: Text, in_vain: set[int]) -> set[int]:
+        """Makes firm what the floors cover, of a text and then of what it leaves out; the latter is given."""
+        memories, frame, costs, floors = self.memories, self.frame, self.grant.costs, self.grant.floors
+        rests, used = dict(floors), dict.fromkeys(TIERS, 0)
+        holds = dict(self.holds)
+        firm: list[int] = []
+
+        def tokens(rows: list[int]) -> int:
+            parts = sum(self.parts[row] for row in rows) + frame.tokens(frame.between) * (len(rows) - 1)
+            return frame.tokens(frame.prologue) + parts + frame.tokens(frame.epilogue)
+
+        for row in (row for row in self.priority if row in text.rows):
+            tier = memories[row].tier
+            used[tier] += costs[row]
+            if holds[row] <= FLOOR or (rests[tier] > 0 and costs[row] <= rests[tier]):
+                rests[tier] = max(0, rests[tier] - costs[row])
+                holds[row] = min(holds[row], FLOOR)
+                firm.append(row)
+        raised: list[int] = []
+        for row in sorted(self.place, key=lambda row: (-self.grant.scores[row], self.place[row])):
+            tier = memories[row].tier
+            floor = min(floors[tier], self.grant.budgets[tier])
+            is_open = row not in text.rows and row not in in_vain
+            is_covered = is_open and 0 < used[tier] + costs[row] <= floor
+            if is_covered and tokens([*firm, *raised, row]) <= self.ceiling:
+                raised.append(row)
+                used[tier] += costs[row]
+                holds[row] = FLOOR
+        if raised:
+            self.holds = holds
+        return set(raised)
 
     def whole(self, rows: list[int]) -> Text:
         if not rows:

@@ -550,7 +550,7 @@ ALLOCATE = ["allocate", "m.json", "--query", "x"]
         ([*ALLOCATE, "--reserve", "system"], "--reserve: must be a whole number"),
         (
             [*ALLOCATE, "--reserve", "answer=5"],
-            "must be NAME=N with one of system, query, history, completion",
+            "must be NAME=N or NAME=@FILE with one of system, query, history, completion",
         ),
         ([*ALLOCATE, "--minimum-score", "1.5"], "--minimum-score: must be a number from 0 to 1, got '1.5'"),
     ],

@@ -490,6 +490,23 @@ def test_a_cut_memory_says_so() -> None:
         assert (told["truncated"], told["whole_token_count"]) == (first.truncated, first.whole_tokens)
 
 
+@pytest.mark.parametrize(("others", "reason"), [(0, "over_ceiling"), (50, "oversized"), (46, "oversized")])
+def test_an_oversized_memory_is_over_the_ceiling_if_it_would_be_cut_without(others: int, reason: str) -> None:
+    """Its tier has 50 tokens; where others leave it less than a mark and a character, it is cut nowhere."""
+    items = [MemoryItem("large", "x" * 500, "rag", NOW, relevance_score=0.1)]
+    if others:
+        items.append(MemoryItem("other", "y" * others, "rag", NOW, relevance_score=0.9))
+    allocator = MemoryBudgetAllocator(config(50, oversized="truncate"), log_allocations=False)
+
+    def decided(**options: Any) -> dict[str, str]:
+        allocation = allocator.what_if("q", items, tokenizer=len, receipts=True, **options)
+        return {receipt.memory_id: receipt.reason for receipt in allocation.report()}
+
+    free = decided()["large"]
+    assert free == ("selected" if reason == "over_ceiling" else reason)
+    assert decided(max_prompt_tokens=10)["large"] == reason
+
+
 def test_what_a_minimum_or_a_gate_leaves_out_is_told_with_its_numbers() -> None:
     items = [item(0, "rag", 0.31, 5), item(1, "rag", 0.1, 5), item(2, "rag", math.nan, 5)]
     allocator = MemoryBudgetAllocator(log_allocations=False)

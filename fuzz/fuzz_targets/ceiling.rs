@@ -204,7 +204,8 @@ fuzz_target!(|case: Case| {
         .collect();
     let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
     let count = |text: &str| Ok::<_, Infallible>(tokens_of(case.counter, text));
-    let (apart, bounds) = (Apart::default(), Bounds { ceiling, budgets });
+    let (apart, floors) = (Apart::default(), bounds.floors);
+    let bounds = Bounds { ceiling, budgets, floors };
     let fitted = fit(&template, &framed, &claims, &apart, &bounds, count);
     let fitted = fitted.unwrap_or_else(|never| match never {});
     let order = &fitted.prompt.order;
@@ -217,7 +218,7 @@ fuzz_target!(|case: Case| {
         // The binding refuses this text: pinned memories alone exceed the ceiling.
         assert!(order.iter().all(|&row| plan.selected[row].pinned) && !order.is_empty());
     }
-    assert!(fitted.recounts <= most_recounts(framed.len()));
+    assert!(fitted.recounts <= most_recounts(framed.len(), floors != [0; 4]));
     // Ties keep the input order.
     let mut rows = order.clone();
     rows.sort_unstable();

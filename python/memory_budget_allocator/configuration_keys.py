@@ -20,6 +20,7 @@ __all__ = [
     "LARGEST_COUNT",
     "OTHER_SECTIONS",
     "RANKING_KEYS",
+    "TEMPLATE_KEYS",
     "WORKSPACE_KEYS",
     "WORKSPACE_LAYOUT",
     "place_in_workspace",
@@ -175,6 +176,9 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
     ),
 )  # fmt: skip
 """The keys of one workspace, in the order in which they are written."""
+
+TEMPLATE_KEYS = tuple(row for row in WORKSPACE_KEYS if row.section == "template")
+"""The keys of a template, whether it stands in a workspace or in a file of its own."""
 
 RANKING_KEYS = _in_section(
     "ranking",

@@ -16,7 +16,7 @@ from memory_budget_allocator.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["JsonRefusedError", "described", "parse_strictly", "read_objects"]
+__all__ = ["JsonRefusedError", "described", "parse_strictly", "read_objects", "read_text"]
 
 STANDARD_INPUT = "-"
 
@@ -57,8 +57,7 @@ def read_objects(
     Raises:
         DataError: naming file and line.
     """
-    name = "<stdin>" if path == STANDARD_INPUT else one_line(path) or "''"
-    text = _decode(name, _content(name, path))
+    name, text = read_text(path)
     start = _skip(text, 0)
     values = _array_members(name, text, start) if text.startswith("[", start) else _lines(name, text, several)
     for line, value in values:
@@ -67,14 +66,31 @@ def read_objects(
         yield f"{name}:{line}", value
 
 
-def parse_strictly(text: str) -> Any:
+def read_text(path: str) -> tuple[str, str]:
+    """The text of a file in UTF-8 (or UTF-16 with a byte order mark), behind the name messages give it.
+
+    Args:
+        path: a file, or - for standard input.
+
+    Raises:
+        DataError: naming file and line.
+    """
+    name = "<stdin>" if path == STANDARD_INPUT else one_line(path) or "''"
+    return name, _decode(name, _content(name, path))
+
+
+def parse_strictly(text: str, *, unique_keys: bool = True) -> Any:
     """The one JSON value of a text.
+
+    Args:
+        text: the whole text.
+        unique_keys: False to let the last one count where a key stands twice in one object.
 
     Raises:
         JsonRefusedError: it is no JSON, holds a key twice in one object, NaN, an infinity or a number beyond
             64-bit floats, or is nested too deeply.
     """
-    value, end = _decode_value(text, _skip(text, 0))
+    value, end = _decode_value(text, _skip(text, 0), unique_keys=unique_keys)
     end = _skip(text, end)
     if end < len(text):
         raise JsonRefusedError("unexpected text after the end of the value", end)
@@ -181,9 +197,10 @@ def _skip(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _decode_value(text: str, position: int) -> tuple[Any, int]:
+def _decode_value(text: str, position: int, *, unique_keys: bool = True) -> tuple[Any, int]:
+    decoder = _DECODER if unique_keys else _REPEATING_DECODER
     try:
-        return _DECODER.raw_decode(text, position)
+        return decoder.raw_decode(text, position)
     except json.JSONDecodeError as error:
         reason = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at")
         raise JsonRefusedError(reason, error.pos) from error
@@ -242,4 +259,5 @@ def _is_refused(token: str) -> bool:
     return False
 
 
+_REPEATING_DECODER = json.JSONDecoder(parse_constant=_constant, parse_float=_finite)
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)

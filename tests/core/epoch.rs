@@ -119,7 +119,7 @@ fn call(
         Held { framed, tokens, score, candidate, repeated_by }
     };
     let held: Vec<_> = kept.iter().map(held).collect();
-    let bounds = Bounds { ceiling, budgets: asked.budgets };
+    let bounds = Bounds { ceiling, budgets: asked.budgets, floors: [0; 4] };
     let scores: Vec<_> = there.iter().map(|&row| asked.scores[row]).collect();
     let pairs = (0..there.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
     let says_same =

@@ -167,7 +167,7 @@ proptest! {
         let texts = Some(Texts { rule: duplicates, known: &ranking });
         let judged = Judged::by_ranking(&considered, &planned.ranked, &planned.packed, texts);
         let replan = |limits: &Limits| Ok(ranking.run(budgets, limits).unwrap().plan);
-        let reasons = judged.reasons(&planned.plan, replan);
+        let reasons = judged.reasons(&planned.plan, replan, |_| true);
         for (place, reason) in (0..).zip(&reasons) {
             let mut repeated = judged.duplicates().iter().filter(|(it, _)| *it == place);
             let earlier = repeated.next().map(|&(_, earlier)| earlier);
@@ -203,7 +203,7 @@ proptest! {
         let Some(plan) = run(&considered, budgets, &limits) else { return Ok(()) };
         let judged = Judged::by_formula(&considered, limits.minimum_score);
         let replan = |limits: &Limits| Ok(run(&considered, budgets, limits).unwrap());
-        let reasons = judged.reasons(&plan, replan);
+        let reasons = judged.reasons(&plan, replan, |_| true);
         let free = run(&considered, budgets, &Limits { available: None, ..limits }).unwrap();
         let own = plan.limited.as_ref().map_or(budgets, |limited| limited.bounds.budgets);
         for (place, reason) in (0..).zip(reasons) {

@@ -197,8 +197,10 @@ fn fitted(
 fn bounds() -> impl Strategy<Value = Bounds> {
     let budget = || prop_oneof![0u64..300, Just(u64::MAX)];
     let ceiling = prop_oneof![3 => 0u64..400, 1 => Just(0), 1 => Just(u64::MAX)];
-    (ceiling, [budget(), budget(), budget(), budget()])
-        .prop_map(|(ceiling, budgets)| Bounds { ceiling, budgets })
+    let floor = || prop_oneof![2 => Just(0u64), 1 => 0u64..100];
+    let budgets = [budget(), budget(), budget(), budget()];
+    (ceiling, budgets, [floor(), floor(), floor(), floor()])
+        .prop_map(|(ceiling, budgets, floors)| Bounds { ceiling, budgets, floors })
 }
 
 fn pairs() -> impl Strategy<Value = Vec<(usize, usize)>> {
@@ -287,7 +289,8 @@ proptest! {
         if fitted.tokens > bounds.ceiling {
             prop_assert!(!pinned.is_empty() && order.len() == pinned.len());
         }
-        prop_assert!(fitted.recounts <= most_recounts(rows.len()), "{}", fitted.recounts);
+        let has_floors = bounds.floors != [0; Tier::COUNT];
+        prop_assert!(fitted.recounts <= most_recounts(rows.len(), has_floors));
         // Pins are in, nobody is twice in, and what is in stands in the text.
         prop_assert!(pinned.iter().all(|&row| is_in(row)));
         let mut once = order.clone();
@@ -311,6 +314,41 @@ proptest! {
         }
     }
 
+    /// Who has something that its floor covers is not overtaken by what others have above theirs.
+    #[test]
+    fn floors_are_honoured_where_there_is_something_that_fits(
+        template in template(),
+        mut rows in vec(row(), 1..24),
+        bounds in bounds(),
+    ) {
+        for row in &mut rows {
+            row.hold = Hold::Free;
+        }
+        let bounds = Bounds { budgets: bounds.budgets.map(|it| it.max(100)), ..bounds };
+        let (memories, fitted) = fitted(&template, &rows, &Apart::default(), &bounds, additive);
+        let order = &fitted.prompt.order;
+        // What of the text the floors cover, best first.
+        let mut covered = Vec::new();
+        let (mut used, mut rests) = ([0; Tier::COUNT], bounds.floors);
+        let mut best_first = order.clone();
+        best_first.sort_by(|&a, &b| rows[b].score.total_cmp(&rows[a].score).then(a.cmp(&b)));
+        for row in best_first {
+            let (tier, tokens) = (rows[row].tier.index(), rows[row].tokens);
+            used[tier] += tokens;
+            if 0 < rests[tier] && tokens <= rests[tier] {
+                rests[tier] -= tokens;
+                covered.push(row);
+            }
+        }
+        for row in (0..rows.len()).filter(|row| !order.contains(row)) {
+            let tier = rows[row].tier.index();
+            if (1..=bounds.floors[tier]).contains(&(used[tier] + rows[row].tokens)) {
+                let text = template.assemble(&memories, [&covered[..], &[row]].concat()).text;
+                prop_assert!(additive(&text) > bounds.ceiling, "{row} {:?} {order:?}", rows[row]);
+            }
+        }
+    }
+
     #[test]
     fn where_counts_add_up_nothing_that_fits_is_left_out(
         template in template(),
@@ -321,6 +359,7 @@ proptest! {
         without_pins(&mut rows);
         let pairs = among(&pairs, rows.len());
         let apart = pairs.iter().copied().collect();
+        let bounds = Bounds { floors: [0; Tier::COUNT], ..bounds };
         let (memories, fitted) = fitted(&template, &rows, &apart, &bounds, additive);
         prop_assert!(fitted.recounts <= 1);
         prop_assert!(fitted.tokens <= bounds.ceiling);
@@ -455,7 +494,7 @@ fn a_long_text_is_counted_in_pieces_of_the_order_of_the_limit() {
 fn a_counter_that_fails_ends_it() {
     let template = Template::default();
     let memories = vec![];
-    let bounds = Bounds { ceiling: 10, budgets: [10; 4] };
+    let bounds = Bounds { ceiling: 10, budgets: [10; 4], floors: [0; 4] };
     let failed = fit(&template, &memories, &[], &Apart::default(), &bounds, |_| Err("no"));
     assert_eq!(failed, Err("no"));
     assert_eq!(truncate("some text", 3, MARK, |_| Err("no")), Err("no"));

@@ -7,6 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from memory_budget_allocator.command_line.memories import read_memories
+from memory_budget_allocator.command_line.prompt import (
+    check_prompt_options,
+    reserves_of,
+    template_of,
+    wants_prompt,
+    write_prompt,
+)
 from memory_budget_allocator.command_line.streams import is_terminal, write_json, write_lines
 from memory_budget_allocator.command_line.workspaces import check_context, make_allocator, scope_phrase
 from memory_budget_allocator.ranking import Ranking
@@ -36,11 +43,13 @@ PREVIEW = 500
 
 def run_allocate(arguments: argparse.Namespace) -> None:
     """Allocate and print the result."""
+    check_prompt_options(arguments)
     allocator = make_allocator(arguments.config)
     check_context(allocator, arguments.context)
     ranking = arguments.ranking
     if ranking is not None and ranking.endswith(".json"):
         ranking = Ranking.from_file(ranking)
+    template, reserves = template_of(arguments), reserves_of(arguments)
     items = read_memories(arguments.memories).items
     config, _ = allocator.resolve_config(arguments.workspace, arguments.project)
     # Configurations are live, and this one is of this run alone.
@@ -60,13 +69,16 @@ def run_allocate(arguments: argparse.Namespace) -> None:
         current_time=arguments.now,
         tokenizer=arguments.tokenizer,
         max_prompt_tokens=arguments.max_prompt_tokens,
-        reserves=None if arguments.reserve is None else dict(arguments.reserve),
+        reserves=reserves,
+        template=template,
         receipts=with_receipts,
     )
     # First, because an unknown id is an error.
     explained = {it: candidates_of(allocation, it) for it in arguments.explain or ()}
     sentences = {it: [sentence(allocation, each) for each in found] for it, found in explained.items()}
-    if arguments.json:
+    if wants_prompt(arguments):
+        write_prompt(allocation, arguments)
+    elif arguments.json:
         write_json(_as_json(allocation, explained, sentences, with_report=arguments.report))
     elif with_receipts:
         write_lines(_receipts(allocation, sentences, with_report=arguments.report))

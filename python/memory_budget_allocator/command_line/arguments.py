@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
 from memory_budget_allocator._core import __version__
 from memory_budget_allocator.command_line import help_texts
 from memory_budget_allocator.command_line.streams import PROGRAM
 from memory_budget_allocator.configuration_keys import LARGEST_COUNT
+from memory_budget_allocator.prompt_template import MessageFormat
+from memory_budget_allocator.results import ReserveName
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["make_parser"]
 
 RANKINGS = ("weighted", "evidence")
-RESERVES = ("system", "query", "history", "completion")
+RESERVES: tuple[str, ...] = get_args(ReserveName)
+MESSAGE_FORMATS: tuple[str, ...] = get_args(MessageFormat)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     allocate.add_argument(
         "--report", action="store_true", help="list a receipt of every memory, in the order of their turns"
     )
-    _add_json(allocate)
+    _add_prompt(allocate)
 
     complexity = _command(
         commands,
@@ -240,6 +243,21 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", metavar="ID", help="a project of the workspace, if it has settings")
 
 
+def _add_prompt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--template", metavar="FILE", help="YAML or JSON file: what the prompt has around the memories"
+    )
+    outputs = parser.add_mutually_exclusive_group()
+    outputs.add_argument("--render", action="store_true", help="print the text of the prompt, nothing else")
+    outputs.add_argument(
+        "--messages",
+        choices=MESSAGE_FORMATS,
+        metavar="FORMAT",
+        help=f"print the prompt as JSON messages: {', '.join(MESSAGE_FORMATS)}",
+    )
+    _add_json(outputs)
+
+
 def _add_config(
     parser: argparse.ArgumentParser, text: str = "YAML file, on top of the packaged workspaces"
 ) -> None:
@@ -270,7 +288,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=_reserve,
         action="append",
         metavar="NAME=N",
-        help="tokens of it kept for system, query, history or completion; once for each",
+        help="tokens of it kept for system, query, history or completion, or @FILE for"
+        " those of the text in FILE; once for each",
     )
     parser.add_argument(
         "--spill-over", action="store_true", help="offer budget that tiers leave to what was left out"
@@ -306,13 +325,14 @@ def _tokens(text: str) -> int:
     raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {LARGEST_COUNT}, got {shown(text)}")
 
 
-def _reserve(text: str) -> tuple[str, int]:
-    name, _, tokens = text.partition("=")
-    if name not in RESERVES:
+def _reserve(text: str) -> tuple[str, int | str]:
+    """The name of a reserve, and its tokens or the file that holds its text."""
+    name, _, value = text.partition("=")
+    if name not in RESERVES or value == "@":
         raise argparse.ArgumentTypeError(
-            f"must be NAME=N with one of {', '.join(RESERVES)}, got {shown(text)}"
+            f"must be NAME=N or NAME=@FILE with one of {', '.join(RESERVES)}, got {shown(text)}"
         )
-    return name, _tokens(tokens)
+    return name, value[1:] if value.startswith("@") else _tokens(value)
 
 
 def _score(text: str) -> float:
@@ -325,7 +345,7 @@ def _score(text: str) -> float:
     return score
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
+def _add_json(parser: argparse._ActionsContainer) -> None:  # pyright: ignore[reportPrivateUsage]
     parser.add_argument("--json", action="store_true", help="print the result of the Python call as JSON")
 
 

@@ -49,12 +49,16 @@ ALLOCATE = f"""\
 {MEMORIES}
 The result shows each tier's budget and use, what was taken with the parts of
 its score, and what was left out and why. Nothing is written to the file.
+--render and --messages print the prompt instead. A template has the keys
+prologue, headings, item, between, epilogue and order.
 
 examples:
   {PROGRAM} allocate memories.jsonl --query "How do I deploy this?"
   {PROGRAM} allocate all.json --query "Why?" --workspace research --json
   {PROGRAM} allocate all.json --query "Why?" --max-prompt-tokens 4000 \\
       --reserve system=500 --reserve completion=1000 --spill-over
+  {PROGRAM} allocate all.json --query "Why?" --max-prompt-tokens 4000 \\
+      --reserve system=@system.txt --template list.yaml --render > prompt.txt
   {PROGRAM} allocate all.json --query "Why?" --explain m7 --explain m9
   {PROGRAM} allocate - --query "Why?" --context '{{"turns": 5}}' < all.jsonl
 

@@ -8,9 +8,10 @@ import os
 import re
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, AnyStr, BinaryIO, TextIO
 
 from memory_budget_allocator.command_line.problems import DataError
+from memory_budget_allocator.text_width import displayable
 from memory_budget_allocator.wording import one_line
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "warnings_on_standard_error",
     "write_json",
     "write_lines",
+    "write_verbatim",
 ]
 
 PROGRAM = "memory-budget"
@@ -55,11 +57,32 @@ def write_json(document: object) -> None:
     _write(stream, text + "\n")
 
 
-def _write(stream: TextIO, text: str) -> None:
+def write_verbatim(text: str) -> None:
+    """Print a text as it is, in UTF-8 and with nothing added.
+
+    A terminal, where a text could move the cursor, gets lines as `write_lines` prints them, displayable.
+    """
+    stream = _standard_output()
+    if stream.isatty():
+        lines = text.removesuffix("\n").split("\n") if text else ()
+        write_lines(map(displayable, lines))
+        return
+    content: BinaryIO | None = getattr(stream, "buffer", None)
+    if content is None:  # a stream of a caller of `main`, io.StringIO for one
+        _write(stream, text)
+        return
+    # Below the text layer, which may have another encoding and other line breaks; it has nothing left to say.
+    stream.flush()
+    _write(content, text.encode())
+
+
+def _write(stream: IO[AnyStr], text: AnyStr) -> None:
+    start = 0
     try:
-        # In pieces: with PYTHONUNBUFFERED, Python does not notice a pipe that closes during one large write.
-        for start in range(0, len(text), PIECE):
-            stream.write(text[start : start + PIECE])
+        # In pieces: with PYTHONUNBUFFERED, Python does not notice a pipe that closes during one large write,
+        # and bytes may be written in part.
+        while start < len(text):
+            start += stream.write(text[start : start + PIECE])
     except BrokenPipeError:
         raise
     except OSError as error:

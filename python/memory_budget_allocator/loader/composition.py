@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yaml.error import Mark
     from yaml.nodes import Node
 
-__all__ = ["compose", "place"]
+__all__ = ["compose", "place", "refuse_excess"]
 
 MAXIMUM_NODES = 100_000
 """Most keys and values after every alias has been replaced by what it stands for."""
@@ -69,6 +69,16 @@ def compose(name: str, text: str) -> Node | None:
         raise ConfigurationError(f"{name}: not valid YAML: {one_line(str(error))}") from error
 
 
+def refuse_excess(
+    name: str, mark: Mark | None, nodes: int, depth: int, counted: str = " keys and values"
+) -> None:
+    """Raise a `ConfigurationError` for a tree with too many nodes, or for a node too deep in it."""
+    if nodes > MAXIMUM_NODES:
+        raise ConfigurationError(f"{place(name, mark)}: more than {MAXIMUM_NODES}{counted}")
+    if depth > MAXIMUM_DEPTH:
+        raise ConfigurationError(f"{place(name, mark)}: nested more than {MAXIMUM_DEPTH} levels deep")
+
+
 class _BoundedComposer(Reader, Scanner, Parser, Composer, Resolver):
     """PyYAML's reader without any constructor: it can build nodes and nothing else."""
 
@@ -109,11 +119,4 @@ class _BoundedComposer(Reader, Scanner, Parser, Composer, Resolver):
     def _count(self, nodes: int, depth: int, mark: Mark | None) -> None:
         self._nodes += nodes
         self._deepest = max(self._deepest, depth)
-        if self._nodes > MAXIMUM_NODES:
-            raise ConfigurationError(
-                f"{place(self._name, mark)}: more than {MAXIMUM_NODES} keys and values, aliases followed"
-            )
-        if depth > MAXIMUM_DEPTH:
-            raise ConfigurationError(
-                f"{place(self._name, mark)}: nested more than {MAXIMUM_DEPTH} levels deep"
-            )
+        refuse_excess(self._name, mark, self._nodes, depth, " keys and values, aliases followed")

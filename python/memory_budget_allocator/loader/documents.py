@@ -1,4 +1,4 @@
-"""A YAML file as a document: nodes that can be asked for their meaning and for their place."""
+"""A YAML or JSON file as a document: nodes that can be asked for their meaning and for their place."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from memory_budget_allocator.errors import (
     ConfigurationTypeError,
 )
 from memory_budget_allocator.loader.composition import compose, place
-from memory_budget_allocator.loader.scalars import MERGE, Surprise, is_empty, is_plain, value_of
+from memory_budget_allocator.loader.json_composition import compose_json
+from memory_budget_allocator.loader.scalars import MERGE, JsonScalar, Surprise, is_empty, is_plain, value_of
 from memory_budget_allocator.wording import one_line, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from memory_budget_allocator.loader.scalars import Value
 
 __all__ = ["Document", "Entry", "read_file", "written_path"]
 
@@ -48,11 +51,11 @@ class Entry:
 
 
 def read_file(path: str | os.PathLike[str]) -> Document:
-    """Read a configuration file.
+    """Read a configuration file: JSON if its name ends in .json, otherwise YAML.
 
     Raises:
         ConfigurationNotFoundError: there is no such file.
-        ConfigurationError: it cannot be read or is no single, bounded YAML document.
+        ConfigurationError: it cannot be read or is no single, bounded document.
         ArgumentTypeError: `path` is no path.
     """
     try:
@@ -78,7 +81,8 @@ def read_file(path: str | os.PathLike[str]) -> Document:
         raise ConfigurationError(
             f"{name}: larger than {MAXIMUM_FILE_BYTES} bytes, too large for a configuration"
         )
-    return Document(name, _decode(name, content), Path(location).parent)
+    is_json = location.endswith(".json")
+    return Document(name, _decode(name, content), Path(location).parent, is_json=is_json)
 
 
 def _decode(name: str, content: bytes) -> str:
@@ -93,13 +97,13 @@ def _decode(name: str, content: bytes) -> str:
 
 
 class Document:
-    """One YAML document: its root node, and how to read and to complain about the nodes below it."""
+    """One document: its root node, and how to read and to complain about the nodes below it."""
 
-    def __init__(self, name: str, text: str, folder: Path = Path()) -> None:
+    def __init__(self, name: str, text: str, folder: Path = Path(), *, is_json: bool = False) -> None:
         """Parse `text`; `name` stands for the file in messages, files it names are sought from `folder`."""
         self.name = name
         self.folder = folder
-        self.root = compose(name, text)
+        self.root = compose_json(name, text) if is_json else compose(name, text)
         self._mappings: dict[int, dict[str, Entry]] = {}
 
     def where(self, node: Node) -> str:
@@ -189,8 +193,10 @@ class Document:
         self._refuse_tag(node, path, "seq")
         return cast("list[Node]", node.value)
 
-    def scalar(self, node: ScalarNode, path: KeyPath, requirement: str) -> str | int | float | bool | None:
+    def scalar(self, node: ScalarNode, path: KeyPath, requirement: str) -> Value:
         """The value of a scalar; one that does not mean what it looks like is refused."""
+        if isinstance(node, JsonScalar):
+            return node.meaning
         try:
             return value_of(node)
         except Surprise as surprise:

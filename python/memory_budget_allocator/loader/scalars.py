@@ -1,4 +1,4 @@
-"""Plain YAML scalars, and where YAML 1.1 reads them as something other than what a person sees.
+"""Scalars, and where YAML 1.1 reads them as something other than what a person sees.
 
 PyYAML speaks YAML 1.1: ``no`` is a boolean, ``012`` is ten, ``1:30`` is ninety, ``1e3`` is text. Nothing here
 guesses what was meant: such a scalar is reported, with the way to write either meaning.
@@ -7,12 +7,13 @@ guesses what was meant: such a scalar is reported, with the way to write either 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from yaml.nodes import ScalarNode
+from yaml.nodes import ScalarNode
 
-__all__ = ["MERGE", "Surprise", "is_empty", "is_plain", "surprise", "value_of"]
+__all__ = ["MERGE", "TAG", "JsonScalar", "Surprise", "Value", "is_empty", "is_plain", "surprise", "value_of"]
+
+Value: TypeAlias = "str | int | float | bool | None"
 
 TAG = "tag:yaml.org,2002:"
 MERGE = TAG + "merge"
@@ -38,6 +39,12 @@ class Surprise(Exception):  # noqa: N818 - never reaches a caller
         self.remedy = remedy
 
 
+class JsonScalar(ScalarNode):
+    """A scalar of a JSON text, whose meaning is never in doubt."""
+
+    meaning: Value = None
+
+
 def is_plain(node: ScalarNode) -> bool:
     """Whether the scalar is written without quotes and without a block sign."""
     return node.style is None
@@ -48,7 +55,7 @@ def is_empty(node: ScalarNode) -> bool:
     return is_plain(node) and node.value == "" and node.tag == TAG + "null"
 
 
-def value_of(node: ScalarNode) -> str | int | float | bool | None:
+def value_of(node: ScalarNode) -> Value:
     """The value of a scalar whose meaning is not in doubt.
 
     Raises:

@@ -16,6 +16,7 @@ from memory_budget_allocator.configuration_keys import (
     COMPLEXITY_KEYS,
     OTHER_SECTIONS,
     RANKING_KEYS,
+    TEMPLATE_KEYS,
     WORKSPACE_KEYS,
     WORKSPACE_LAYOUT,
     place_in_workspace,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator.loader.documents import Document, Entry, KeyPath
 
-__all__ = ["ConfigurationFile", "Settings", "read_configuration", "read_ranking_file"]
+__all__ = ["ConfigurationFile", "Settings", "read_configuration", "read_ranking_file", "read_template_file"]
 
 Settings: TypeAlias = "dict[str, Any]"
 """A workspace in the nested shape of the file, complete and checked."""
@@ -141,7 +142,7 @@ def _read_workspace(
             if name in _SUMS:
                 _check_sum(document, member, here, settings[name])
             if name == "template":
-                _check_template(document, member, here, settings.get(name, {}))
+                _make_template(document, member.value, here, settings.get(name, {}))
     _check_together(document, entry, path, settings)
     return settings
 
@@ -195,16 +196,14 @@ def _check_sum(document: Document, entry: Entry, path: KeyPath, members: Mapping
         document.fail(entry.key_node, path, problem, value=total)
 
 
-def _check_template(document: Document, section: Entry, path: KeyPath, parts: Mapping[str, Any]) -> None:
+def _make_template(document: Document, node: Node, path: KeyPath, parts: Mapping[str, Any]) -> PromptTemplate:
     try:
-        PromptTemplate(**parts)
+        return PromptTemplate(**parts)
     except ConfigurationError as error:
-        entries = document.mapping(section.value, path)
         part = (error.field or "").partition("[")[0]  # headings[rag] stands under headings
-        entry = entries.get(part, section)
-        raise type(error)(
-            f"{document.where(entry.value)}: {error}", field=error.field, value=error.value
-        ) from error
+        entry = document.mapping(node, path).get(part)
+        where = document.where(node if entry is None else entry.value)
+        raise type(error)(f"{where}: {error}", field=error.field, value=error.value) from error
 
 
 def _read_overrides(
@@ -405,6 +404,20 @@ def read_ranking_file(path: str | os.PathLike[str]) -> dict[str, object]:
     """
     document = read_file(path)
     return {} if document.root is None else _read_rows(document, document.root, (), RANKING_KEYS)
+
+
+def read_template_file(path: str | os.PathLike[str]) -> PromptTemplate:
+    """A template from a file with the keys that a workspace has under `template`.
+
+    Raises:
+        ConfigurationNotFoundError: there is no such file.
+        ConfigurationError: naming file, line, column, key and value of the first thing that is wrong.
+    """
+    document = read_file(path)
+    if document.root is None:
+        return PromptTemplate()
+    parts = _read_rows(document, document.root, (), TEMPLATE_KEYS)
+    return _make_template(document, document.root, (), parts)
 
 
 def _read_rows(

@@ -76,10 +76,9 @@ impl Call<'_> {
         &self.rendering.counting
     }
 
-    /// Whether its plan does not simply take the greatest keys of each tier.
-    pub fn is_chosen(&self) -> bool {
-        let by_key = self.ranking.as_ref().is_none_or(|ranking| ranking.options.is_by_key());
-        !by_key || self.limits.spill_over.is_some()
+    /// Whether its plan takes the greatest keys of each tier.
+    pub fn is_by_key(&self) -> bool {
+        self.ranking.as_ref().is_none_or(|ranking| ranking.options.is_by_key())
     }
 }
 

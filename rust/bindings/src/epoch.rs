@@ -7,7 +7,6 @@ use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::epoch::{self, Held, Policy, Rebuilt, Wanted};
-use memory_budget_core::render::fit::Bounds;
 use memory_budget_core::render::{Framed, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
@@ -16,10 +15,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::call::{Among, Call};
+use crate::candidates::{add, add_more, bounds, chosen, claims};
 use crate::continued::{Continued, Stepped};
 use crate::errors::pinned_overflow;
 use crate::record::Entry;
-use crate::rendering::{Described, Rendering, add, add_wider, claims, frame, readable};
+use crate::rendering::{Described, Rendering, frame, readable};
 use crate::repetitions::Repetitions;
 
 /// A memory as it stands in the text of a session.
@@ -148,7 +148,7 @@ impl Rendering {
         let ceiling = self.ceiling.unwrap_or(0);
         let mut looked = Looked { described: HashMap::new(), describe };
         let mut candidates = plan.selected.clone();
-        add_wider(&mut candidates, call, replan);
+        add_more(&mut candidates, &plan, call, replan);
         let everything =
             everything(&candidates, call, replan).map_err(|error| call.refused(py, &error))?;
         // Of a text that another template made, nothing stands as this one would write it.
@@ -175,13 +175,12 @@ impl Rendering {
         });
         let held: Vec<_> = held.collect();
         let scores: Vec<_> = candidates.iter().map(|it| it.combined.max(0.0)).collect();
-        let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
         let wanted = Wanted {
             memories: &frames,
             scores: &scores,
-            claims: &claims(&candidates, &plan, call.is_chosen()),
+            claims: &claims(&candidates, &plan, &chosen(&plan, call, replan)),
             apart: &repetitions.apart(),
-            bounds: Bounds { ceiling, budgets },
+            bounds: bounds(&plan, ceiling),
         };
         let is_cut_off = found.len() < before.members.len();
         let count = |text: &str| self.count(py, text);

@@ -6,6 +6,7 @@
 mod allocation;
 mod arrow;
 mod call;
+mod candidates;
 mod classes;
 mod columns;
 mod complexity;
@@ -43,6 +44,7 @@ mod repetitions;
 mod rerun;
 mod score;
 mod table;
+mod tier_allocation;
 mod token_counter;
 mod vocabulary;
 mod workspace;
@@ -51,7 +53,7 @@ mod workspace;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::allocation::{Allocation, TierAllocation};
+    use crate::allocation::Allocation;
     #[pymodule_export]
     use crate::complexity::{ComplexityScanner, check_complexity_rules};
     #[pymodule_export]
@@ -77,6 +79,8 @@ mod _core {
     #[pymodule_export]
     use crate::score::calculate_score;
     #[pymodule_export]
+    use crate::tier_allocation::TierAllocation;
+    #[pymodule_export]
     use crate::token_counter::TokenCounter;
     #[pymodule_export]
     use crate::workspace::{check_workspace, tier_budget};
@@ -100,7 +104,7 @@ const _: () = {
     const fn fits<T>() -> bool {
         align_of::<T>() <= 16
     }
-    assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
+    assert!(fits::<allocation::Allocation>() && fits::<tier_allocation::TierAllocation>());
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
     assert!(fits::<complexity::ComplexityScanner>() && fits::<engine::Engine>());
     assert!(fits::<token_counter::TokenCounter>());

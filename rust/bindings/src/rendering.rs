@@ -1,7 +1,6 @@
 //! From an allocation to the text for the model, and the ceiling on it.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -10,18 +9,18 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::ranking::text::Terms;
-use memory_budget_core::render::fit::{self, Bounds, Claim, Fitted, Hold};
+use memory_budget_core::render::fit::{self, Bounds, Claim, Fitted};
 use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
 use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
-use memory_budget_core::tokens::MAX_COUNT;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::call::{Among, Call};
+use crate::candidates::{add, add_more, bounds, chosen, claims};
 use crate::columns;
 use crate::continued::Continued;
 use crate::counting::Counting;
@@ -196,7 +195,7 @@ impl Rendering {
         let mut candidates = plan.selected.clone();
         add(&mut candidates, cuts.iter().map(|cut| cut.selected));
         if renders {
-            add_wider(&mut candidates, call, &replan);
+            add_more(&mut candidates, &plan, call, &replan);
         }
         let mut described = Vec::with_capacity(candidates.len());
         let mut repetitions = Repetitions::by(call.watched());
@@ -227,9 +226,8 @@ impl Rendering {
                     None => self.frame(candidate, entry, text(kept).bind(py))?,
                 });
             }
-            let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
-            let claims = claims(&candidates, &plan, call.is_chosen());
-            let bounds = Bounds { ceiling, budgets };
+            let claims = claims(&candidates, &plan, &chosen(&plan, call, &replan));
+            let bounds = bounds(&plan, ceiling);
             let apart = repetitions.apart();
             let fitted = self.fit(py, self.template(), &framed, &claims, &apart, &bounds)?;
             rows = prompt(py, fitted, ceiling, call.ceiling.as_deref(), 0)?.order;
@@ -325,8 +323,8 @@ impl Rendering {
         if !is_too_narrow && self.tokens(py, &whole)? <= ceiling {
             return Ok(whole);
         }
-        let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
-        let claims = claims(&record.plan.selected, &record.plan, false);
+        let bounds = Bounds { budgets: [u64::MAX; Tier::COUNT], ..bounds(&record.plan, ceiling) };
+        let claims = claims(&record.plan.selected, &record.plan, &HashSet::new());
         // What is here repeats nothing, or may.
         let apart = Apart::default();
         let fitted = self.fit(py, template, &framed, &claims, &apart, &bounds)?;
@@ -365,59 +363,6 @@ fn one<T>(
     let kept = describe(selected, &mut entries)?;
     let Some(entry) = entries.pop() else { unreachable!("every memory has an entry") };
     Ok((entry, kept))
-}
-
-/// Adds what the same call would select with twice the tokens.
-pub fn add_wider(
-    candidates: &mut Vec<Selected>,
-    call: &Call<'_>,
-    replan: impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
-) {
-    let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
-    let max_total_tokens = doubled(call.settings.max_total_tokens);
-    let settings = Settings { max_total_tokens, ..call.settings.clone() };
-    let available = call.limits.available.map(doubled);
-    let limits = Limits { available, cut_oversized: false, ..call.limits };
-    let wider = replan(&settings, &limits, Among::Admitted);
-    // Who would move up is a bonus: what wider limits refuse is no error of this call.
-    add(candidates, wider.into_iter().flat_map(|wider| wider.selected));
-}
-
-/// Adds those who are not there yet, and keeps the order of a plan: by tier; in a tier what is pinned in
-/// input order, then the greatest key first.
-pub fn add(candidates: &mut Vec<Selected>, more: impl IntoIterator<Item = Selected>) {
-    candidates.extend(more);
-    candidates.sort_by(|a, b| {
-        let by_score = || b.key.partial_cmp(&a.key).unwrap_or(Ordering::Equal);
-        let by_rank = if a.pinned && b.pinned { Ordering::Equal } else { by_score() };
-        a.tier.cmp(&b.tier).then(b.pinned.cmp(&a.pinned)).then(by_rank).then(a.index.cmp(&b.index))
-    });
-    candidates.dedup_by_key(|candidate| candidate.index);
-}
-
-/// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
-/// its floor. Others are not, so that a ceiling that is wide enough changes nothing. Where `is_chosen`, the plan
-/// did not simply take the greatest keys, and those who would move up come after what it chose.
-pub fn claims(candidates: &[Selected], plan: &Plan, is_chosen: bool) -> Vec<Claim> {
-    let mut floors = plan.limited.as_ref().map_or([0; Tier::COUNT], |it| it.bounds.floors);
-    let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
-    let claim = |candidate: &Selected| {
-        let floor = &mut floors[candidate.tier.index()];
-        let hold = match floor.checked_sub(candidate.tokens) {
-            rest if candidate.pinned => {
-                *floor = rest.unwrap_or(0);
-                Hold::Pinned
-            }
-            Some(rest) if *floor > 0 && in_plan.contains(&candidate.index) => {
-                *floor = rest;
-                Hold::Floor
-            }
-            _ if is_chosen && in_plan.contains(&candidate.index) => Hold::Chosen,
-            _ => Hold::Free,
-        };
-        Claim { tokens: candidate.tokens, hold }
-    };
-    candidates.iter().map(claim).collect()
 }
 
 /// A selected memory in its frame.

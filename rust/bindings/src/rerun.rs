@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use memory_budget_core::budget::{Bounds, tier_budgets_within};
-use memory_budget_core::complexity::Level;
 use memory_budget_core::limits::{Amount, Limits};
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::receipt::Reason;
@@ -18,6 +17,7 @@ use pyo3::types::PyString;
 
 use crate::allocation::{Allocation, Holder};
 use crate::call::{Among, Call};
+use crate::candidates::with_budgets;
 use crate::continued::Stepped;
 use crate::decider::Decider;
 use crate::limits::Ceiling;
@@ -38,6 +38,9 @@ const UNINTERRUPTED: u64 = 2_500_000;
 
 /// What a rerun takes whatever there is to choose from.
 const RERUN: u64 = 1_000;
+
+/// Tokens of a ceiling that stands in nobody's way.
+const AMPLE: u64 = MAX_COUNT / 2;
 
 /// At which budget each of the wanted places would be taken: of its tier, or the whole prompt's where
 /// the ceiling left it out.
@@ -83,6 +86,22 @@ pub fn fits(
         note(of_ceiling, rerun.with_ceilings(py, &places)?);
     }
     Ok(fits)
+}
+
+/// The rows that would be taken without a ceiling, cut ones included; none where no text was kept to cut.
+pub fn without_ceiling(
+    py: Python<'_>,
+    allocation: &Allocation,
+    kept: &Kept,
+    decider: &Decider<'_>,
+) -> HashSet<u32> {
+    let rerun = Rerun::new(py, allocation, kept, decider);
+    let mut call = rerun.call(py);
+    rerun.with_available(&mut call, AMPLE);
+    if kept.shown.is_none() {
+        return HashSet::new();
+    }
+    rerun.taken(py, &call, Part::Any).unwrap_or_default()
 }
 
 /// How much of a memory has to be taken.
@@ -174,7 +193,8 @@ impl<'a> Rerun<'a> {
         let first = budgets[tier.index()];
         let found = self.scan(py, places, first..=most, Part::Whole, |call, budget| {
             budgets[tier.index()] = budget;
-            (call.settings, call.limits) = (of_budgets(&self.allocation.settings, budgets), limits);
+            (call.settings, call.limits) =
+                (with_budgets(&self.allocation.settings, budgets), limits);
             let fits = |&place: &usize| {
                 self.kept.considered.tokens[place] <= budget || self.may_be_held(place)
             };
@@ -222,10 +242,8 @@ impl<'a> Rerun<'a> {
         let was_left_behind = |place: usize| {
             self.step.is_some_and(|step| step.left_behind.contains(&considered.row(place)))
         };
-        let ample = MAX_COUNT / 2;
-        let at_most = self.scan(py, places, ample..=ample, Part::Any, |call, available| {
-            call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering.ceiling = Some(available);
+        let at_most = self.scan(py, places, AMPLE..=AMPLE, Part::Any, |call, available| {
+            self.with_available(call, available);
             true
         })?;
         let is_sought =
@@ -237,8 +255,7 @@ impl<'a> Rerun<'a> {
         }
         let found = self.scan(py, &sought, present..=MAX_COUNT, Part::Any, |call, ceiling| {
             let available = ceiling - reserved;
-            call.limits = Limits { available: Some(available), ..self.limits };
-            call.rendering.ceiling = Some(available);
+            self.with_available(call, available);
             // Where no budget is as large as what is looked for, nobody need try.
             let Ok(bounds) = tier_budgets_within(&call.settings, level, &call.limits) else {
                 return false;
@@ -268,20 +285,7 @@ impl<'a> Rerun<'a> {
         if self.has_ceiling_on_text() && self.kept.shown.is_none() {
             return Ok(found);
         }
-        let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
-        let ceiling = rendering.ceiling().unwrap_or(0);
-        let mut call = Call {
-            level: record.plan.level,
-            settings: settings.clone(),
-            limits: self.limits,
-            ceiling: None,
-            now_us: record.now_us,
-            options: Options::default(),
-            rendering: rendering.under(py, ceiling, &self.counts),
-            ranking: ranking.clone(),
-            receipts: false,
-            dry_run: true,
-        };
+        let mut call = self.call(py);
         let (mut open, mut looked) = (places.len(), 0);
         let last = *budgets.end();
         for (tried, budget) in budgets.enumerate() {
@@ -312,6 +316,30 @@ impl<'a> Rerun<'a> {
         }
         let never = |fit| if fit == Fit::Unknown { Fit::Never } else { fit };
         Ok(found.into_iter().map(never).collect())
+    }
+
+    /// The same call, still to be made.
+    fn call(&self, py: Python<'_>) -> Call<'_> {
+        let Allocation { record, rendering, settings, ranking, .. } = self.allocation;
+        let ceiling = rendering.ceiling().unwrap_or(0);
+        Call {
+            level: record.plan.level,
+            settings: settings.clone(),
+            limits: self.limits,
+            ceiling: None,
+            now_us: record.now_us,
+            options: Options::default(),
+            rendering: rendering.under(py, ceiling, &self.counts),
+            ranking: ranking.clone(),
+            receipts: false,
+            dry_run: true,
+        }
+    }
+
+    /// Under another ceiling, of which so much is left for the text.
+    fn with_available(&self, call: &mut Call<'_>, available: u64) {
+        call.limits = Limits { available: Some(available), ..self.limits };
+        call.rendering.ceiling = Some(available);
     }
 
     fn work(&self) -> u64 {
@@ -367,18 +395,6 @@ impl<'a> Rerun<'a> {
             }
         }
         Some(taken)
-    }
-}
-
-/// A workspace whose tiers have those budgets, whatever the level.
-fn of_budgets(settings: &Settings, budgets: [u64; Tier::COUNT]) -> Settings {
-    let sum = budgets.iter().sum::<u64>();
-    let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
-    Settings {
-        max_total_tokens: sum,
-        shares: budgets.map(share),
-        multipliers: [1.0; Level::COUNT],
-        ..settings.clone()
     }
 }
 

@@ -117,11 +117,12 @@ impl<'a> Judged<'a> {
 
     /// Why each place was taken or left out by `plan`, which may have lost to a ceiling some of what its
     /// budgets allow. `replan` plans the same candidates within other limits, or refuses them: then nothing
-    /// would be taken.
+    /// would be taken. `is_cut` says whether anything of an oversized candidate would be taken without a ceiling.
     pub fn reasons(
         &self,
         plan: &Plan,
         replan: impl FnOnce(&Limits) -> Result<Plan, Error>,
+        mut is_cut: impl FnMut(u32) -> bool,
     ) -> Vec<Reason> {
         let considered = self.considered;
         let limited = plan.limited.as_deref();
@@ -147,7 +148,8 @@ impl<'a> Judged<'a> {
         if limits.available.is_some()
             && let Ok(free) = replan(&Limits { available: None, ..limits })
         {
-            let cut = free.limited.iter().flat_map(|it| it.oversized.iter().flatten());
+            let oversized = free.limited.iter().flat_map(|it| it.oversized.iter().flatten());
+            let cut = oversized.filter(|selected| is_cut(selected.index));
             for selected in free.selected.iter().chain(cut) {
                 reasons[selected.index as usize] = Reason::OverCeiling;
             }

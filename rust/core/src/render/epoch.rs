@@ -190,7 +190,8 @@ fn append<E>(
     let kept = held.iter().map(|held| Claim { tokens: held.tokens, hold: Hold::Pinned });
     let claims: Vec<_> = kept.chain(missing.iter().map(|&row| wanted.claims[row])).collect();
     // The missing ones are within the budgets of their tiers; what is held was, when it was appended.
-    let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
+    let (budgets, floors) = ([u64::MAX; Tier::COUNT], [0; Tier::COUNT]);
+    let bounds = Bounds { ceiling, budgets, floors };
     // They were taken together, and repeat nothing that is held.
     fit_behind(template, &memories, held.len(), &claims, &Apart::default(), &bounds, count)
 }

@@ -14,6 +14,12 @@
 //! ```
 //!
 //! With a counter that is additive, or nearly so, it is one or two.
+//!
+//! A tier that is then below its floor, and has a left-out memory that the rest of its floor would cover, was
+//! overtaken by others: such memories become part of its floor, and all of it is done again, at most
+//! [`FLOOR_ROUNDS`] times.
+
+use std::cmp::Ordering;
 
 use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
@@ -22,6 +28,9 @@ use crate::tier::Tier;
 
 /// Batches of left-out memories that are tried once the text fits.
 pub const REFILLS: u32 = 3;
+
+/// How often memories are raised into the floors of their tiers.
+pub const FLOOR_ROUNDS: u32 = 3;
 
 /// Candidates that are looked at in vain, one after another, before a pass gives up.
 const PATIENCE: u32 = 64;
@@ -55,6 +64,8 @@ pub struct Bounds {
     pub ceiling: u64,
     /// Per tier, the sum of the claims of its memories.
     pub budgets: [u64; Tier::COUNT],
+    /// Per tier, tokens of claims that it has before others have more than theirs.
+    pub floors: [u64; Tier::COUNT],
 }
 
 /// A text under its ceiling.
@@ -71,9 +82,10 @@ pub struct Fitted {
 
 /// The most often that [`fit`] counts a whole text among so many candidates.
 #[must_use]
-pub fn most_recounts(candidates: usize) -> u32 {
+pub fn most_recounts(candidates: usize, has_floors: bool) -> u32 {
     let levels = (candidates as u64 + 1).next_power_of_two().ilog2();
-    1 + 2 * levels + REFILLS * (1 + levels)
+    let rounds = if has_floors { 1 + FLOOR_ROUNDS } else { 1 };
+    rounds * (1 + 2 * levels + REFILLS * (1 + levels))
 }
 
 /// Chooses among `memories`, which come in the order that decides ties, so that the assembled text has at
@@ -109,21 +121,38 @@ pub(super) fn fit_behind<E>(
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
     assert_eq!(memories.len(), claims.len(), "one claim a memory");
-    let mut priority: Vec<usize> = (0..memories.len()).collect();
-    priority.sort_by(|&a, &b| {
-        let by_score = memories[b].key.score.partial_cmp(&memories[a].key.score);
-        claims[a].hold.cmp(&claims[b].hold).then(by_score.unwrap_or(std::cmp::Ordering::Equal))
-    });
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
+    let holds = claims.iter().map(|claim| claim.hold).collect();
     let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
-    let mut fitting =
-        Fitting { template, memories, first, claims, apart, bounds, costs, priority, recounts: 0 };
-    fitting.costs.fixed = fitting.fixed()?;
-    let (rows, refused) = fitting.shrink(pinned)?;
-    let fitted = match refused {
-        None if rows.tokens > bounds.ceiling => rows, // the pinned ones alone
-        refused => fitting.refill(rows, refused)?,
+    let (priority, recounts) = (Vec::new(), 0);
+    let mut fitting = Fitting {
+        template,
+        memories,
+        first,
+        claims,
+        apart,
+        bounds,
+        costs,
+        holds,
+        priority,
+        recounts,
     };
+    fitting.costs.fixed = fitting.fixed()?;
+    let mut fitted = fitting.once(pinned)?;
+    let mut in_vain = Vec::new();
+    for _ in 0..FLOOR_ROUNDS {
+        let raised = fitting.raise(&fitted, &in_vain)?;
+        if raised.is_empty() {
+            break;
+        }
+        let again = fitting.once(pinned)?;
+        let (are_in, are_not): (Vec<_>, Vec<_>) =
+            raised.into_iter().partition(|row| again.rows.contains(row));
+        if !are_in.is_empty() {
+            fitted = again;
+        }
+        in_vain.extend(are_not); // not even then is there room for them
+    }
     Ok(Fitted { prompt: fitted.prompt, tokens: fitted.tokens, recounts: fitting.recounts })
 }
 
@@ -139,6 +168,14 @@ struct Fixed {
     ends: u64,
     between: u64,
     headings: [u64; Tier::COUNT],
+}
+
+/// Tokens of parts, and of what joins them.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    tokens: u64,
+    count: usize,
+    has_heading: [bool; Tier::COUNT],
 }
 
 /// Memories whose text was counted.
@@ -159,6 +196,8 @@ struct Fitting<'a, F> {
     apart: &'a Apart,
     bounds: &'a Bounds,
     costs: Costs<F>,
+    /// How firmly each holds its place by now.
+    holds: Vec<Hold>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
     recounts: u32,
@@ -173,6 +212,72 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             fixed.headings[tier.index()] = self.count(template.heading(tier))?;
         }
         Ok(fixed)
+    }
+
+    /// Evicts and refills, with the present holds.
+    fn once(&mut self, pinned: usize) -> Result<Counted, E> {
+        let mut priority: Vec<usize> = (0..self.memories.len()).collect();
+        priority.sort_by(|&a, &b| self.holds[a].cmp(&self.holds[b]).then(self.by_score(a, b)));
+        self.priority = priority;
+        let (rows, refused) = self.shrink(pinned)?;
+        match refused {
+            None if rows.tokens > self.bounds.ceiling => Ok(rows), // the pinned ones alone
+            refused => self.refill(rows, refused),
+        }
+    }
+
+    /// Best score first.
+    fn by_score(&self, a: usize, b: usize) -> Ordering {
+        let [a, b] = [a, b].map(|row| self.memories[row].key.score);
+        b.partial_cmp(&a).unwrap_or(Ordering::Equal)
+    }
+
+    /// Raises what covers the floors into them: first the memories of a text, then left-out ones that fit into
+    /// what their tiers have not used of them and, by the sum of the parts, beside all that is raised. Gives
+    /// the left-out ones. Best score first.
+    fn raise(&mut self, text: &Counted, in_vain: &[usize]) -> Result<Vec<usize>, E> {
+        if text.tokens > self.bounds.ceiling || self.bounds.floors == [0; Tier::COUNT] {
+            return Ok(Vec::new());
+        }
+        let mut is_in = vec![false; self.memories.len()];
+        text.rows.iter().for_each(|&row| is_in[row] = true);
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            self.priority.clone().into_iter().partition(|&row| is_in[row]);
+        let floors = self.bounds.floors;
+        let (mut used, mut rests) = ([0u64; Tier::COUNT], floors);
+        let mut holds = self.holds.clone();
+        let mut sum = Sum { tokens: self.costs.fixed.ends, ..Sum::default() };
+        for row in inside {
+            let (tier, tokens) = (self.memories[row].key.tier.index(), self.claims[row].tokens);
+            used[tier] = used[tier].saturating_add(tokens);
+            if holds[row] <= Hold::Floor || 0 < rests[tier] && tokens <= rests[tier] {
+                rests[tier] = rests[tier].saturating_sub(tokens);
+                holds[row] = holds[row].min(Hold::Floor);
+                sum = self.grown(sum, row)?;
+            }
+        }
+        let mut outside: Vec<_> =
+            outside.into_iter().filter(|row| !in_vain.contains(row)).collect();
+        outside.sort_by(|&a, &b| self.by_score(a, b).then(a.cmp(&b)));
+        let mut raised = Vec::new();
+        for row in outside {
+            let tier = self.memories[row].key.tier.index();
+            let charged = used[tier].saturating_add(self.claims[row].tokens);
+            let floor = floors[tier].min(self.bounds.budgets[tier]);
+            if charged == 0 || charged > floor || self.apart.keeps_out(row, &is_in) {
+                continue;
+            }
+            let grown = self.grown(sum, row)?;
+            if grown.tokens <= self.bounds.ceiling {
+                (sum, used[tier], is_in[row]) = (grown, charged, true);
+                holds[row] = Hold::Floor;
+                raised.push(row);
+            }
+        }
+        if !raised.is_empty() {
+            self.holds = holds;
+        }
+        Ok(raised)
     }
 
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
@@ -248,50 +353,56 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
     /// What can be added to `whole` by the sum of the parts, in the order of priority.
     fn take(&mut self, whole: &Counted, refused: &[usize]) -> Result<Vec<usize>, E> {
         let mut is_in = vec![false; self.memories.len()];
-        let mut has_heading = [false; Tier::COUNT];
         let mut used = [0u64; Tier::COUNT];
+        let mut sum = Sum { count: whole.rows.len(), ..Sum::default() };
         for &row in &whole.rows {
             let tier = self.memories[row].key.tier.index();
-            (is_in[row], has_heading[tier]) = (true, true);
+            (is_in[row], sum.has_heading[tier]) = (true, true);
             used[tier] = used[tier].saturating_add(self.claims[row].tokens);
         }
-        let mut sum = if whole.rows.is_empty() { self.costs.fixed.ends } else { whole.tokens };
-        let mut count = whole.rows.len();
+        sum.tokens = if whole.rows.is_empty() { self.costs.fixed.ends } else { whole.tokens };
         let (mut taken, mut in_vain) = (Vec::new(), 0);
         for position in 0..self.priority.len() {
             let row = self.priority[position];
             if is_in[row] || refused.contains(&row) {
                 continue;
             }
-            let (claim, tier) = (self.claims[row], self.memories[row].key.tier.index());
-            let charged = used[tier].saturating_add(claim.tokens);
-            let is_pinned = claim.hold == Hold::Pinned;
+            let tier = self.memories[row].key.tier.index();
+            let charged = used[tier].saturating_add(self.claims[row].tokens);
+            let is_pinned = self.holds[row] == Hold::Pinned;
             let is_kept_out =
                 charged > self.bounds.budgets[tier] || self.apart.keeps_out(row, &is_in);
             if is_kept_out && !is_pinned {
                 continue;
             }
-            let mut grown = sum.saturating_add(self.part(row)?);
-            if count > 0 {
-                grown = grown.saturating_add(self.costs.fixed.between);
-            }
-            if !has_heading[tier] {
-                grown = grown.saturating_add(self.costs.fixed.headings[tier]);
-            }
-            if grown > self.bounds.ceiling && !is_pinned {
+            let grown = self.grown(sum, row)?;
+            if grown.tokens > self.bounds.ceiling && !is_pinned {
                 in_vain += 1;
                 if in_vain == PATIENCE {
                     break;
                 }
                 continue;
             }
-            (sum, in_vain) = (grown, 0);
-            (used[tier], has_heading[tier]) = (charged, true);
-            count += 1;
-            is_in[row] = true;
+            (sum, in_vain, used[tier], is_in[row]) = (grown, 0, charged, true);
             taken.push(row);
         }
         Ok(taken)
+    }
+
+    /// A sum of parts with one memory more.
+    fn grown(&mut self, sum: Sum, row: usize) -> Result<Sum, E> {
+        let tier = self.memories[row].key.tier.index();
+        let mut grown = sum;
+        grown.tokens = sum.tokens.saturating_add(self.part(row)?);
+        if sum.count > 0 {
+            grown.tokens = grown.tokens.saturating_add(self.costs.fixed.between);
+        }
+        if !sum.has_heading[tier] {
+            grown.tokens = grown.tokens.saturating_add(self.costs.fixed.headings[tier]);
+        }
+        grown.count += 1;
+        grown.has_heading[tier] = true;
+        Ok(grown)
     }
 
     fn count(&mut self, text: &str) -> Result<u64, E> {
