@@ -220,6 +220,16 @@ impl Allocation {
         self.record.plan.limited.as_ref().is_some_and(|limited| limited.limits.spill_over.is_some())
     }
 
+    /// The most tokens that a tier may use, whatever the others leave; None without a cap.
+    #[pyo3(signature = (tier, /))]
+    fn _cap(&self, tier: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+        let tier = vocabulary::tier(tier)
+            .map_err(|refusal| refusal.for_argument(tier.py(), "tier", tier))?;
+        let limited = self.record.plan.limited.as_ref();
+        let cap = limited.map(|limited| limited.bounds.caps[tier.index()]);
+        Ok(cap.filter(|cap| *cap != u64::MAX))
+    }
+
     /// Whether the texts were kept that a search for a ceiling renders again.
     #[getter]
     fn _has_texts(&self) -> bool {
@@ -245,19 +255,27 @@ impl Allocation {
     /// The text for the model: the selected memories in the frames of `template`, of the call's template
     /// where it is None. "" where nothing was selected. Under a ceiling, memories that do not fit into
     /// another template than the call's are left out of the text.
+    ///
+    /// Raises `PinnedOverflowError` where the pinned memories alone do not fit into another template,
+    /// `ArgumentTypeError` for what is no template, and what a counter raises.
     #[pyo3(signature = (template = None))]
     fn render(&self, py: Python<'_>, template: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
         self.text(py, template, 0)
     }
 
-    /// Tokens of `render()`, by the counter of the call.
+    /// Tokens of `render()`, by `counter`. Raises what that counter raises.
     #[getter]
     fn rendered_tokens(&self, py: Python<'_>) -> PyResult<u64> {
         self.rendering.tokens(py, &self.text(py, None, 0)?)
     }
 
     /// The text as a message: "openai", "anthropic" or "gemini". Under a ceiling, the message with its
-    /// framing stays under it. No message where nothing was selected.
+    /// framing stays under it: memories that do not fit beside it are left out. No message where nothing
+    /// was selected.
+    ///
+    /// Raises `PinnedOverflowError` where the pinned memories alone do not fit beside the framing or into
+    /// another template; `ArgumentTypeError` or `ArgumentValueError` for an unknown format, role or
+    /// template; and what a counter raises.
     #[pyo3(
         signature = (format = None, *, role = None, template = None),
         text_signature = "($self, format='openai', *, role=None, template=None)",
@@ -274,7 +292,9 @@ impl Allocation {
         messages.of(py, &self.text(py, template, framing)?)
     }
 
-    /// A bound on the tokens of `to_messages` with the same arguments, framing included.
+    /// A bound on the tokens of `to_messages` with the same arguments, framing included: by the counter of
+    /// the call, or by `upper_bound` where that is `estimate`, which may be too low. Raises what
+    /// `to_messages` raises.
     #[pyo3(
         signature = (format = None, *, role = None, template = None),
         text_signature = "($self, format='openai', *, role=None, template=None)",
@@ -374,7 +394,7 @@ impl Allocation {
     /// What the reserves leave of the ceiling, in tokens; None without one.
     #[getter]
     fn available_tokens(&self) -> Option<u64> {
-        self.record.ceiling.as_ref().map(Ceiling::available)
+        self.record.ceiling.as_deref().map(Ceiling::available)
     }
 
     /// The name of what counts the rendered text: the call's counter. Under a ceiling `upper_bound` stands

@@ -326,6 +326,7 @@ impl<'a> Rerun<'a> {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
+            ceiling: None,
             now_us: record.now_us,
             options: Options::default(),
             rendering: rendering.under(py, ceiling, &self.counts),
