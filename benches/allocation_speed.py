@@ -40,7 +40,7 @@ from measuring import (
 )
 from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, WorkspaceConfig, __version__
 from memory_budget_allocator._core import BUILD_PROFILE
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 WARM_UP_ROUNDS = 3
 
@@ -224,17 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     voided = any(measured.is_void for measured in measurements)
     if voided:
         print(EXPLANATION_OF_VOID)
-    if parsed.json is not None:
-        try:
-            write_text(parsed.json, [as_json(measurements)])
-        except OSError as error:
-            print(f"allocation_speed: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    if not is_written("allocation_speed", parsed.json, as_json(measurements)):
+        return 1
     return 1 if voided or any(measured.misses_target for measured in measurements) else 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

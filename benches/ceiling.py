@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import ceiling_peers as peers
 from memory_budget_allocator import DataError, MissingExtraError, __version__
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 from prompt_cache import PlainOrder, Session, allocator_for, memories_of
 
 if TYPE_CHECKING:
@@ -193,17 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures = measure(dataset, side, version, ceiling)
             print(figures.row, flush=True)
             rows.append(asdict(figures))
-    if parsed.json is not None:
-        try:
-            write_text(parsed.json, [json.dumps(rows, indent=2) + "\n"])
-        except OSError as error:
-            print(f"ceiling: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    if not is_written("ceiling", parsed.json, json.dumps(rows, indent=2) + "\n"):
+        return 1
     return int(any(row.get("over", 0) for row in rows if row["side"].startswith("library")))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -22,6 +22,7 @@ from measuring import EXPLANATION_OF_VOID, DifferentResultsError, refusal
 from memory_budget_allocator import __version__
 from memory_budget_allocator._core import BUILD_PROFILE
 from memory_budget_allocator.durable_write import write_text
+from program import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

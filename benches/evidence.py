@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ from comparison.workload import Workload
 from measuring import NOW, DifferentResultsError, paired_ratio, refusal, spread, timed, timed_batch
 from memory_budget_allocator import MemoryItem, MemoryPool
 from memory_budget_allocator._core import BUILD_PROFILE
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -208,10 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"weighted:      {spread(measured.weighted_ms)}")
     if measured.misses_target:
         print(f"MISSED: the target is {TARGET_MS} ms")
-    if options.json is not None:
-        write_text(options.json, json.dumps(vars(measured) | {"numpy_over_library": ratio}, indent=2) + "\n")
+    figures = vars(measured) | {"numpy_over_library": ratio}
+    if not is_written("evidence", options.json, json.dumps(figures, indent=2) + "\n"):
+        return 1
     return int(measured.misses_target)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

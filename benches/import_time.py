@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 from measuring import refusal, spread
 from memory_budget_allocator._core import BUILD_PROFILE
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 ROUNDS = 40
 WARM_UP_ROUNDS = 3
@@ -103,18 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"installed files, compressed: {megabytes:.2f} MB, at most {TARGET_MEGABYTES:g}\n"
         f"{'met' if met else 'MISSED'}"
     )
-    if parsed.json is not None:
-        figures = {"import_ms": times, "over_yaml_ms": library_ms, "compressed_megabytes": megabytes}
-        try:
-            write_text(parsed.json, [json.dumps(figures, indent=2)])
-        except OSError as error:
-            print(f"import_time: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    figures = {"import_ms": times, "over_yaml_ms": library_ms, "compressed_megabytes": megabytes}
+    if not is_written("import_time", parsed.json, json.dumps(figures, indent=2)):
+        return 1
     return 0 if met else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

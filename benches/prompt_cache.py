@@ -36,7 +36,7 @@ from memory_budget_allocator import (
     __version__,
     count_tokens,
 )
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -263,17 +263,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     return 1
                 print(figures.row, flush=True)
                 rows.append(asdict(figures))
-    if parsed.json is not None:
-        try:
-            write_text(parsed.json, [json.dumps(rows, indent=2) + "\n"])
-        except OSError as error:
-            print(f"prompt_cache: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    if not is_written("prompt_cache", parsed.json, json.dumps(rows, indent=2) + "\n"):
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from measuring import NOW, QUERY, DifferentResultsError, memory_fields, refusal, spread, timed
 from memory_budget_allocator import MemoryBudgetAllocator, MemoryItem, WorkspaceConfig
 from memory_budget_allocator._core import BUILD_PROFILE
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,17 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 1
             print(times.row, flush=True)
             measured.append({**asdict(times), "ratio": median(times.asked) / median(times.without)})
-    if parsed.json is not None:
-        try:
-            write_text(parsed.json, [json.dumps(measured, indent=2) + "\n"])
-        except OSError as error:
-            print(f"receipt_costs: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    if not is_written("receipt_costs", parsed.json, json.dumps(measured, indent=2) + "\n"):
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

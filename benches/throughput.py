@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from measuring import refusal
 from memory_budget_allocator import __version__
 from memory_budget_allocator._core import BUILD_PROFILE
-from memory_budget_allocator.durable_write import write_text
+from program import is_written, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -349,18 +349,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_contention(figures)
     else:
         figures, good = run_throughput(parsed)
-    if parsed.json is not None:
-        about = {"version": __version__, "python": platform.python_version()}
-        try:
-            write_text(parsed.json, [json.dumps({**about, "rows": figures}, indent=2) + "\n"])
-        except OSError as error:
-            print(f"throughput: cannot write {parsed.json}: {error.strerror}", file=sys.stderr)
-            return 1
+    about = {"version": __version__, "python": platform.python_version()}
+    if not is_written("throughput", parsed.json, json.dumps({**about, "rows": figures}, indent=2) + "\n"):
+        return 1
     return 0 if good else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import reference
-from reference import TIERS
+from reference import LEVELS, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,10 @@ def tokens(amount: float, whole: int) -> int:
 def tier_budgets(
     config: Any, level: str, available: int | None
 ) -> tuple[dict[str, int], dict[str, int | None], dict[str, int]]:
-    """Own budgets, caps and floors in tokens."""
+    """Own budgets, caps and floors in tokens; where nothing is available, nothing for anybody."""
+    if available == 0:
+        nothing = dict.fromkeys(TIERS, 0)
+        return nothing, dict.fromkeys(TIERS, None), nothing
     plain = {tier: reference.tier_budget(config, tier, level) for tier in TIERS}
     whole = sum(plain.values()) if available is None else min(sum(plain.values()), available)
     floors = {tier: tokens(config.tier_floors.get(tier, 0), whole) for tier in TIERS}
@@ -100,6 +103,18 @@ def tier_budgets(
         parts = apportion(rest, [budgets[tier] - floors[tier] for tier in TIERS])
         budgets = {tier: floors[tier] + part for tier, part in zip(TIERS, parts, strict=True)}
     return budgets, caps, floors
+
+
+def some_call_keeps_floors(config: Any) -> bool:
+    """Whether a query of some level, under no ceiling, leaves every floor in tokens below its cap."""
+    in_tokens = {tier: it for tier, it in config.tier_floors.items() if isinstance(it, int)}
+
+    def keeps(level: str) -> bool:
+        whole = sum(reference.tier_budget(config, tier, level) for tier in TIERS)
+        caps = {tier: tokens(cap, whole) for tier, cap in config.tier_caps.items()}
+        return all(floor <= caps.get(tier, floor) for tier, floor in in_tokens.items())
+
+    return any(map(keeps, LEVELS))
 
 
 def allocate(  # noqa: PLR0917 - the six things that a call depends on

@@ -57,6 +57,11 @@ def names(allocation: Any) -> list[str]:
     return [each.memory_id for each in allocation]
 
 
+def columns_of(memories: list[MemoryItem]) -> dict[str, list[Any]]:
+    names = ("text", "tier", "timestamp", "relevance_score", "token_count", "pinned")
+    return {name: [getattr(memory, name) for memory in memories] for name in names}
+
+
 def test_a_ceiling_of_the_workspace_and_of_the_call() -> None:
     allocator = allocator_of(max_prompt_tokens=600, reserves={"system": 100, "completion": 100})
     memories = [memory("a", "working", 100), memory("b", "rag", 90)]
@@ -133,6 +138,26 @@ def test_pinned_memories_come_first_and_fail_loudly() -> None:
     assert isinstance(error, ValueError)
     assert [pickle.dumps(each) for each in memories] == before
     assert len(allocator.allocation_history) == 1
+
+
+@pytest.mark.parametrize("door", [list, MemoryPool.from_items, columns_of])
+@pytest.mark.parametrize("ranking", ["weighted", "evidence"])
+def test_pinned_memories_too_much_for_the_ceiling_are_told_so(door: Any, ranking: Any) -> None:
+    memories = door([memory("rule", "working", 280, pinned=True)])
+    reserves: dict[Any, int] = {"system": 19, "completion": 300}
+    with pytest.raises(PinnedOverflowError) as caught:
+        allocator_of().allocate(
+            MEDIUM, memories, "w", ranking=ranking, max_prompt_tokens=1000, reserves=reserves
+        )
+    assert str(caught.value) == (
+        "pinned memories of the working tier need 280 tokens, its budget is 205 under the ceiling of 1000 "
+        "tokens, of which 319 are reserved (system 19, completion 300)"
+    )
+    with pytest.raises(PinnedOverflowError, match=r"budget is 90 under the ceiling of 300 tokens$"):
+        allocator_of().allocate(MEDIUM, memories, "w", max_prompt_tokens=300)
+    # Where the ceiling takes nothing from the tier, the tier is the reason.
+    with pytest.raises(PinnedOverflowError, match=r"need 280 tokens, its budget is 150$"):
+        allocator_of().allocate("Hello", memories, "w", max_prompt_tokens=1000)
 
 
 def test_evergreen_memories_do_not_age() -> None:
@@ -289,6 +314,16 @@ WORKSPACES: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"tier_caps": {"rag": float("nan")}}, ConfigurationError, r"tier_caps\[rag\]"),
     ({"tier_caps": {"rag": True}}, ConfigurationTypeError, r"tier_caps\[rag\]"),
     ({"tier_caps": None}, ConfigurationTypeError, "tier_caps must be a mapping"),
+    (
+        {"tier_floors": {"rag": 600}, "tier_caps": {"rag": 599}},
+        ConfigurationError,
+        "the rag tier has a floor of 600 tokens above its cap of 599",
+    ),
+    (
+        {"max_prompt_tokens": 5, "tier_floors": {"rag": 3, "working": 3}},
+        ConfigurationError,
+        "the tier floors sum to 6 tokens, but only 5 are available",
+    ),
     ({"spill_over": "score"}, ConfigurationTypeError, "spill_over must be a bool"),
     ({"spill_over_order": "rank"}, ConfigurationError, "spill_over_order must be 'score' or 'tier'"),
     ({"spill_over_order": True}, ConfigurationTypeError, "spill_over_order must be 'score' or 'tier'"),
@@ -320,8 +355,40 @@ def test_floors_that_cannot_be_kept() -> None:
     allocator = allocator_of(tier_floors={"working": 200}, tier_caps={"working": 0.1})
     with pytest.raises(
         ConfigurationError, match="working tier has a floor of 200 tokens above its cap of 100"
-    ):
+    ) as caught:
         allocator.allocate(MEDIUM, [], "w")
+    assert (caught.value.field, caught.value.value) == ("tier_floors[working]", 200)
+
+
+def test_floors_that_some_call_can_keep_are_for_the_call_to_refuse() -> None:
+    allocator = allocator_of(tier_floors={"working": 200}, tier_caps={"working": 0.1})
+    expert = "Explain and compare the architecture, then design and debug it"
+    assert allocator.allocate(expert, [], "w").tiers[MemoryTier.WORKING].budget == 200
+    # Reserves of a call replace those of the workspace, and a floor raises a budget above the total.
+    config = WorkspaceConfig(
+        "w", 100, tier_floors={"rag": 700}, max_prompt_tokens=1000, reserves={"history": 400}
+    )
+    allocator.register_workspace(config)
+    with pytest.raises(ConfigurationError, match="floors sum to 700 tokens, but only 600 are available"):
+        allocator.allocate(MEDIUM, [], "w")
+    allocation = allocator.allocate(MEDIUM, [], "w", reserves={"history": 300})
+    assert allocation.tiers[MemoryTier.RAG].budget == 700
+
+
+@pytest.mark.parametrize("call", [{}, {"max_prompt_tokens": 0}, {"reserves": {"history": 100}}])
+def test_nothing_available_is_nothing_whatever_the_floors(call: Any) -> None:
+    limits: dict[str, Any] = {"tier_floors": {"rag": 60, "working": 0.5}, "tier_caps": {"rag": 0.9}}
+    allocator = allocator_of(max_prompt_tokens=100 if call else 0, **limits)
+    for memories in (
+        [memory("a", "rag", 5)],
+        MemoryPool.from_items([memory("a", "rag", 5)]),
+        {"relevance_score": [0.9], "token_count": [5], "tier": ["rag"]},
+    ):
+        allocation = allocator.allocate(MEDIUM, memories, "w", **call)
+        assert len(allocation) == 0
+        assert [tier.budget for tier in allocation.tiers.values()] == [0, 0, 0, 0]
+    with pytest.raises(PinnedOverflowError):
+        allocator.allocate(MEDIUM, [memory("a", "rag", 5, pinned=True)], "w", **call)
 
 
 FILE = """
@@ -387,6 +454,63 @@ def test_files_that_cannot_be(tmp_path: Path, line: str, message: str) -> None:
     assert "line 2" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["max_prompt_tokens: 1000", "tier_floors:", "  working: 600", "  rag: 500"],
+            "line 3, column 3: desk.tier_floors: the tier floors sum to 1100 tokens, but only 1000 are "
+            "available",
+        ),
+        (
+            ["tier_caps: {rag: 499}", "tier_floors:", "  working: 600", "  rag: 500"],
+            "line 5, column 10: desk.tier_floors.rag: the rag tier has a floor of 500 tokens above its cap "
+            "of 499",
+        ),
+        (
+            ["max_prompt_tokens: 9", "reserves: {query: 10}"],
+            "line 3, column 3: desk.reserves: the reserves of 10 tokens (query 10) exceed max_prompt_tokens, "
+            "which is 9",
+        ),
+    ],
+)
+def test_keys_of_a_file_that_cannot_be_together(tmp_path: Path, lines: list[str], message: str) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text("\n  ".join(["desk:", *lines]), encoding="utf-8")
+    for read in (MemoryBudgetConfigLoader.load_from_yaml, MemoryBudgetConfigLoader.get_logging_config):
+        with pytest.raises(ConfigurationError) as caught:
+            read(path)
+        assert str(caught.value) == f"{path}, {message}"
+
+
+def test_a_project_that_cannot_keep_the_floors_of_its_workspace(tmp_path: Path) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text(f"{FILE}    small: {{max_prompt_tokens: 1500, tier_floors: {{rag: 1301}}}}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        MemoryBudgetConfigLoader.load_from_yaml(path)
+    assert str(caught.value) == (
+        f"{path}, line 15, column 38: project_overrides.desk.small.tier_floors: "
+        "the tier floors sum to 1501 tokens, but only 1500 are available"
+    )
+    narrow = FILE.replace("max_prompt_tokens: null", "max_prompt_tokens: 10")
+    path.write_text(narrow.replace("tier_floors: {working: 0}", "reserves: {}"))
+    with pytest.raises(ConfigurationError, match=r"project_overrides\.desk\.open\.reserves: the reserves"):
+        MemoryBudgetConfigLoader.load_from_yaml(path)
+    path.write_text("desk: {tier_floors: {rag: 9}}\nproject_overrides: {desk: {a: {max_prompt_tokens: 8}}}")
+    with pytest.raises(ConfigurationError, match=r"line 2, column 28: project_overrides\.desk\.a: the tier"):
+        MemoryBudgetConfigLoader.load_from_yaml(path)
+
+
+def test_what_is_unusual_in_a_file_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "limits.yaml"
+    path.write_text("desk: {promotion: {threshold: 0.2}}")
+    MemoryBudgetConfigLoader.load_from_yaml(path)
+    assert [record.message for record in caplog.records] == [
+        "workspace desk: promotion_threshold 0.2 is not above demotion_threshold 0.3, so memories may move "
+        "back and forth"
+    ]
+
+
 def test_every_model_whose_tokens_are_counted_has_a_window() -> None:
     without = {
         *("davinci-002", "babbage-002"),  # their pages give the length of the completion alone
@@ -407,7 +531,43 @@ def test_context_windows() -> None:
     assert context_window("chatgpt-4o-latest") == context_window("gpt-4.5-preview-2025-02-27") == 128_000
     assert context_window("gpt-4o") == context_window("GPT-4o-2024-08-06") == 128_000
     assert context_window("claude-3-5-sonnet-latest") == 200_000
-    with pytest.raises(ArgumentValueError, match=r"'gpt-4oo' is not listed .*'gpt-4o'"):
-        context_window("gpt-4oo")
+    assert context_window("gpt-4-0613") == 8_192
+    assert context_window("gpt-4-1106-preview") == 128_000
+    assert (
+        context_window("models/gemini-2.5-pro") == context_window("vertex_ai/gemini-2.5-flash") == 1_048_576
+    )
+    assert context_window("claude-3-5-sonnet@20241022") == 200_000
     with pytest.raises(ArgumentTypeError):
         context_window(8192)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{}", "openai/{}", "openrouter/openai/{}:free", "ft:{}:team::a/b", "openai/ft:{}:team", "azure/{}"],
+)
+@pytest.mark.parametrize("release", ["", "-2024-07-18", "-latest", "-20240718"])
+def test_windows_and_vocabularies_read_names_alike(name: str, release: str) -> None:
+    for model, window in CONTEXT_WINDOWS.items():
+        for each in (name.format(model + release), name.format(model + release).upper()):
+            assert context_window(each) == window, each
+            assert vocabulary_of_model(each) == vocabulary_of_model(model), each
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("gpt-4oo", "'gpt-4o'"),
+        ("gpt4o", "'gpt-4o'"),
+        ("claude-3-5-sonet", "'claude-3-5-sonnet'"),
+        ("gpt-35-turbo", "'gpt-3.5-turbo'"),
+        ("gemini-2.5-pr", "'gemini-2.5-pro'"),
+        *((other, None) for other in ("claude-opus-9", "gpt-6", "llama-3.1-9b", "mistral-large", "/", "")),
+    ],
+)
+def test_an_unknown_model_gets_those_it_may_be_a_slip_for(name: str, near: str | None) -> None:
+    with pytest.raises(ArgumentValueError, match="is not listed") as caught:
+        context_window(name)
+    message = str(caught.value)
+    assert message.endswith("; give its tokens as a number")
+    assert f"of {name!r} is" in message
+    assert (f"did you mean {near}" in message) if near else ("did you mean" not in message)

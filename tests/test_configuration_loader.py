@@ -22,7 +22,12 @@ from memory_budget_allocator import (
     Ranking,
     WorkspaceConfig,
 )
-from memory_budget_allocator.errors import ArgumentTypeError, ConfigurationError, ConfigurationTypeError
+from memory_budget_allocator.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConfigurationError,
+    ConfigurationTypeError,
+)
 from memory_budget_config_loader import MemoryBudgetConfigLoader
 
 Write = Callable[[str], Path]
@@ -417,6 +422,42 @@ def test_errors_in_an_override_do_not_depend_on_its_order(write: Write) -> None:
     path = write("project_overrides: {late: {p: {max_total_tokens: 9}}}\nlate: {tokens_per_char: 0.5}\n")
     config = MemoryBudgetConfigLoader.load_project_overrides(path)["late"]["p"]
     assert config == WorkspaceConfig("late", max_total_tokens=9, tokens_per_char=0.5)
+
+
+# Tokenizers
+
+
+def test_a_tokenizer_is_a_name_or_a_file_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    elsewhere = (tmp_path / "elsewhere" / "own.json").as_posix()
+    (folder / "settings.yaml").write_text(
+        "named: {tokenizer: gpt-4o}\n"
+        "beside: {tokenizer: llama/tokenizer.json}\n"
+        "above: {tokenizer: ../tokenizer.json}\n"
+        f"elsewhere: {{tokenizer: {elsewhere}}}\n"
+        "project_overrides: {beside: {plain: {max_total_tokens: 9}, own: {tokenizer: own.json}}}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)  # the file is sought beside the configuration, not from here
+    found = MemoryBudgetConfigLoader.load_from_yaml("settings/settings.yaml")
+    assert found["named"].tokenizer == "gpt-4o"
+    assert Path(found["beside"].tokenizer) == folder / "llama" / "tokenizer.json"
+    assert Path(found["above"].tokenizer).resolve() == tmp_path / "tokenizer.json"
+    assert Path(found["elsewhere"].tokenizer) == tmp_path / "elsewhere" / "own.json"
+    projects = MemoryBudgetConfigLoader.load_project_overrides("settings/settings.yaml")["beside"]
+    assert projects["plain"].tokenizer == found["beside"].tokenizer
+    assert Path(projects["own"].tokenizer) == folder / "own.json"
+    # Read when it is needed, wherever the program is by then; the path of a call is from there.
+    monkeypatch.chdir(folder)
+    allocator = MemoryBudgetAllocator(found["beside"])
+    memories = [MemoryItem("a", "text", "rag", None)]
+    with pytest.raises(ConfigurationError, match=r"settings.llama.tokenizer\.json': No such file"):
+        allocator.allocate("q", memories)
+    with pytest.raises(ArgumentValueError, match=r"tokenizer file 'llama.tokenizer\.json': No such file"):
+        allocator.allocate("q", memories, tokenizer="llama/tokenizer.json")
 
 
 # Rankings

@@ -174,13 +174,25 @@ def expected_of(
     return grant, in_tier, text
 
 
+def register(allocator: MemoryBudgetAllocator, limited: dict[str, Any]) -> WorkspaceConfig:
+    """Registers a workspace with those limits, also with floors that it would refuse when it is made."""
+    config = WorkspaceConfig("w", **{**limited, "tier_floors": {}})
+    allocator.register_workspace(config)
+    config.tier_floors = limited.get("tier_floors", {})
+    if reference_policies.some_call_keeps_floors(config):
+        assert WorkspaceConfig("w", **limited) == config
+    else:
+        with pytest.raises(ConfigurationError, match="a floor of"):
+            WorkspaceConfig("w", **limited)
+    return config
+
+
 def follow(
     door: str, drawn: list[dict[str, Any]], limited: dict[str, Any], level: str, ceiling: dict[str, Any]
 ) -> str:
     """Compares one call with the reference, whatever it is; says which kind of case it was."""
     allocator = MemoryBudgetAllocator(log_allocations=False)
-    config = WorkspaceConfig("w", **limited)
-    allocator.register_workspace(config)
+    config = register(allocator, limited)
     plain = [Memory(f"m{at}", **fields) for at, fields in enumerate(drawn)]
     given_memories = DOORS[door](drawn)
     options = cast("Any", ceiling)

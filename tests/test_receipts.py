@@ -537,6 +537,69 @@ def test_spill_over_names_the_own_budget_of_the_tier() -> None:
     assert "its tier's own budget of 25, and what others left was not enough." in text
 
 
+def test_a_cap_that_stops_spill_over_is_told() -> None:
+    def told(*costs: int, **options: Any) -> str:
+        """What is told of the last of those memories: 25 tokens of its own, 75 of others', a cap of 60."""
+        items = [item(at, "rag", 0.9 - at / 10, tokens) for at, tokens in enumerate(costs)]
+        allocator = MemoryBudgetAllocator(config(25, others=75, spill_over=True, tier_caps={"rag": 60}))
+        return allocator.allocate("q", items, current_time=NOW, **options).explain(items[-1].memory_id)
+
+    oversized = "more than its tier's own budget of 25, and"
+    assert f"needs 61 tokens, {oversized} its tier's cap is 60." in told(61)
+    assert f"needs 30 tokens, {oversized} its tier's cap of 60 left no room for it." in told(50, 30)
+    left = "more than was left of its tier's own budget of 25, and its tier's cap of 60 left no room for it."
+    assert f"needs 20 tokens, {left}" in told(24, 22, 20)
+    both = f"needs 55 tokens, {oversized} what others left, up to its tier's cap of 60, was not enough."
+    assert both in told(50, 55)
+    assert "up to its tier's cap of 60, was not enough." in told(40, 30, max_prompt_tokens=99)
+    items = [item(0, "working", 0.9, 75), item(1, "rag", 0.8, 30)]
+    allocator = MemoryBudgetAllocator(config(25, others=75, spill_over=True, tier_caps={"rag": 60}))
+    text = allocator.allocate("q", items, current_time=NOW).explain("m1")
+    assert f"needs 30 tokens, {oversized} what others left was not enough." in text
+
+
+@settings(max_examples=300)
+@given(
+    memories, st.integers(0, 80), st.sampled_from(["score", "tier"]), st.sampled_from(["skip", "truncate"])
+)
+def test_what_stopped_spill_over_is_what_is_told(
+    items: list[MemoryItem], cap: int, order: Any, oversized: Any
+) -> None:
+    own = {"rag": min(25, cap), "working": 75}
+    limits: dict[str, Any] = {"spill_over": True, "spill_over_order": order, "oversized": oversized}
+    allocator = MemoryBudgetAllocator(config(25, others=75, tier_caps={"rag": cap}, **limits))
+    allocation = allocator.allocate("q", items, current_time=NOW)
+    caps = {"rag": cap, "working": 100}
+    used = dict.fromkeys(own, 0)
+    by_score = sorted(range(len(items)), key=lambda at: -items[at].combined_score)
+    out: list[int] = []
+    for at in by_score:
+        tier, tokens = items[at].tier.value, items[at].token_count
+        if used[tier] + tokens <= own[tier]:
+            used[tier] += tokens
+        else:
+            out.append(at)
+    if order == "tier":
+        out.sort(key=lambda at: TIERS.index(items[at].tier.value))
+    for at in out:
+        tier, tokens = items[at].tier.value, items[at].token_count
+        by_cap = used[tier] + tokens > caps[tier]
+        by_rest = sum(used.values()) + tokens > sum(own.values())
+        if not by_cap and not by_rest:
+            used[tier] += tokens
+            continue
+        receipt = next(each for each in allocation.report() if each.position == at)
+        if receipt.truncated:
+            continue
+        text = allocation.explain(items[at].memory_id)
+        claims_cap = "left no room for it" in text or "tier's cap is" in text
+        claims_rest = "what others left was not enough" in text
+        claims_both = "up to its tier's cap" in text
+        assert [claims_cap, claims_rest, claims_both].count(True) == 1
+        assert by_cap or not claims_cap
+        assert by_rest or not claims_rest
+
+
 def test_a_term_without_weight_is_not_told() -> None:
     allocator = MemoryBudgetAllocator(log_allocations=False)
     alone = allocator.what_if("q", [item(0, "rag", 0.4, 5)], ranking="evidence", current_time=NOW)

@@ -157,8 +157,10 @@ def test_the_rendered_text_never_exceeds_its_ceiling(
         memory.pinned = data.draw(st.sampled_from([False] * 9 + [True]))
     before = [memory.access_count for memory in memories]
     tokenizer = data.draw(st.sampled_from(TOKENIZERS))
-    config = WorkspaceConfig(**workspace, **limits)
+    config = WorkspaceConfig(**workspace, **{**limits, "tier_floors": {}})
     allocator = MemoryBudgetAllocator(config, log_allocations=False)
+    # Those that no call can keep are refused when a workspace is made, and else at the call.
+    config.tier_floors = limits.get("tier_floors", {})
     try:
         allocation = allocator.allocate(
             "q",
@@ -356,10 +358,20 @@ def test_pinned_memories_that_do_not_fit_the_text_are_an_error() -> None:
     with pytest.raises(PinnedOverflowError, match=message) as caught:
         allocator.allocate("q", memories, max_prompt_tokens=40, reserves={"query": 10}, tokenizer=estimated)
     assert (caught.value.tier, caught.value.needed, caught.value.budget) == (None, 35, 30)
+    assert str(caught.value) == (
+        f"{message} under the ceiling of 40 tokens, of which 10 are reserved (query 10)"
+    )
     assert memories[0].access_count == 0
     fits = allocator.allocate("q", memories, max_prompt_tokens=35, tokenizer=estimated)
-    with pytest.raises(PinnedOverflowError):
+    with pytest.raises(PinnedOverflowError, match=r"only 35 are available under the ceiling of 35 tokens$"):
         fits.render(PromptTemplate(prologue="k" * 200))
+    messages = (
+        r"pinned memories need 35 tokens in the rendered text, only 28 are available under the ceiling of 35 "
+        r"tokens, of which 7 frame the message$"
+    )
+    for call in (fits.to_messages, fits.message_tokens):
+        with pytest.raises(PinnedOverflowError, match=messages):
+            call("openai")
 
 
 @pytest.mark.parametrize("ceiling", [0, 9])
@@ -380,9 +392,29 @@ def test_messages() -> None:
         {"role": "user", "content": [{"type": "text", "text": "abcd"}]}
     ]
     assert allocation.to_messages("gemini", role="model") == [{"role": "model", "parts": [{"text": "abcd"}]}]
+
     # Content, 3 a message, 3 for the answer, and the role.
-    assert allocation.message_tokens() == 1 + 3 + 3 + estimated("system")
-    assert allocation.message_tokens("gemini", role="user") == 1 + 16 + estimated("user")
+    def bound(text: str) -> int:
+        return count_tokens(text, "upper_bound")
+
+    assert allocation.message_tokens() == bound("abcd") + 3 + 3 + bound("system")
+    assert allocation.message_tokens("gemini", role="user") == bound("abcd") + 16 + bound("user")
+    counted = allocate(items("abcd"), template=BARE, tokenizer=estimated)
+    assert counted.message_tokens() == 1 + 3 + 3 + estimated("system")
+
+
+@pytest.mark.parametrize("tokenizer", ["estimate", "o200k_base", "cl100k_base", "upper_bound"])
+@pytest.mark.parametrize("ceiling", [None, 400])
+def test_tokens_of_messages_are_a_bound(tokenizer: str, ceiling: int | None) -> None:
+    memories = items("今日は良い天気です。記憶の予算を決める。", "Ångström über naïve café", "a b c 12345678")
+    allocation = allocate(memories, tokenizer=tokenizer, max_prompt_tokens=ceiling)
+    assert len(allocation) == 3
+    (message,) = allocation.to_messages("openai")
+    exact = "o200k_base" if tokenizer in {"estimate", "upper_bound"} else tokenizer
+    assert allocation.message_tokens() >= count_tokens(message["content"], exact) + 6
+    if tokenizer == "estimate" and ceiling is None:
+        assert allocation.counter == "estimate"
+        assert allocation.rendered_tokens < count_tokens(message["content"], exact)
 
 
 @pytest.mark.parametrize(

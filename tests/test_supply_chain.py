@@ -183,5 +183,19 @@ def test_documentation_knows_the_numbers() -> None:
     assert f"{third_party} crates besides our two" in " ".join(page.split())
 
 
+def test_documentation_knows_how_many_proofs_there_are() -> None:
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    folder = ROOT / "tests/core/models"
+    modelled = ("allocation", "journal", "memory", "pool", "statistics")
+    models = sum((folder / f"{name}.rs").read_text(encoding="utf-8").count("#[test]") for name in modelled)
+    assert page.count(f"| {models} models, ") == 2
+    mutations = (folder / "mutations.py").read_text(encoding="utf-8").count("    Mutation(\n")
+    assert f"| {mutations} places, all noticed |" in page
+    (figures,) = (line for line in page.splitlines() if line.startswith("| fuzzing "))
+    targets = {path.stem for path in (ROOT / "fuzz/fuzz_targets").glob("*.rs")}
+    assert set(re.findall(r"[\d,]+ `(\w+)`", figures)) == targets
+    assert all(f"| `{target}` | " in page for target in targets)
+
+
 def test_the_core_forbids_unsafe() -> None:
     assert "#![forbid(unsafe_code)]" in (ROOT / "rust/core/src/lib.rs").read_text(encoding="utf-8")

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from memory_budget_allocator import (
     ArgumentTypeError,
     ArgumentValueError,
+    ConfigurationError,
     MemoryBudgetAllocator,
     MemoryBudgetError,
     MemoryItem,
     MemoryTier,
     MissingExtraError,
     TokenCounter,
+    WorkspaceConfig,
     count_all_tokens,
     count_tokens,
     truncate_to_tokens,
@@ -105,6 +107,8 @@ def test_models_have_vocabularies() -> None:
         assert vocabulary_of_model(model) == "o200k_base"
     for model in ("gpt-4", "gpt-4-32k", "gpt-3.5-turbo-0125", "ft:gpt-4:team::id"):
         assert vocabulary_of_model(model) == "cl100k_base"
+    for model in ("openai/gpt-4o", "GPT-4o", "azure/gpt-5-mini-2025-08-07", "openai/o1:nitro"):
+        assert vocabulary_of_model(model) == "o200k_base"
     assert vocabulary_of_model("gpt-40") is vocabulary_of_model("claude") is None
     assert count_tokens("naïve café", "gpt-4") == count_tokens("naïve café", "cl100k_base")
 
@@ -114,8 +118,20 @@ def test_models_have_vocabularies() -> None:
     [
         ("o200k", "'o200k_base'"),
         ("gpt4o", "'gpt-4o'"),
+        ("gpt-4oo", "did you mean 'gpt-4o'"),
+        ("cl10k_base", "did you mean 'cl100k_base'"),
+        ("text-embedding-3-smal", "did you mean 'text-embedding-3-small'"),
         ("Upper_Bound", "'upper_bound'"),
         ("zzz", "there are estimate"),
+        ("gpt-6", "there are estimate"),
+        *(
+            (name, "no vocabulary of that model is built in: give 'upper_bound', a callable that counts, or")
+            for name in (
+                *("claude-3-5-sonnet", "anthropic/claude-opus-4-5", "gemini-2.5-pro", "Llama-3.1-8B"),
+                *("mistral-large", "mixtral-8x7b", "Qwen/Qwen2.5-72B-Instruct", "deepseek-chat", "grok-4"),
+                *("phi-3", "command-r-plus", "kimi-k2"),
+            )
+        ),
     ],
 )
 def test_an_unknown_name_gets_the_near_ones(name: str, hint: str) -> None:
@@ -123,6 +139,9 @@ def test_an_unknown_name_gets_the_near_ones(name: str, hint: str) -> None:
         count_tokens("x", name)
     assert repr(name) in str(raised.value)
     assert hint in str(raised.value)
+    with pytest.raises(ConfigurationError) as refused:
+        WorkspaceConfig("w", tokenizer=name)
+    assert str(refused.value) == f"workspace 'w': {raised.value}"
 
 
 @pytest.mark.parametrize("answer", [True, -1, 1.0, "3", None, 2**53])

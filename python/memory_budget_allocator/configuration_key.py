@@ -18,6 +18,7 @@ __all__ = ["ConfigurationKey"]
 Kind = Literal[
     "identifier",
     "text",
+    "tokenizer",
     "integer",
     "number",
     "texts",
@@ -68,7 +69,7 @@ class ConfigurationKey:
     @property
     def accepted(self) -> str:  # noqa: PLR0911 - one line per kind
         """What the file accepts here, in words that fit behind "must be"."""
-        if self.kind in ("identifier", "text"):
+        if self.kind in ("identifier", "text", "tokenizer"):
             return "text that is not empty"
         if self.kind == "frame":
             return "text"
@@ -117,7 +118,7 @@ class ConfigurationKey:
     def plain(self, value: object) -> object:  # noqa: PLR0911 - one line per kind
         """A value that was checked before as a built-in type: JSON and YAML cannot write NumPy scalars."""
         match self.kind:
-            case "identifier" | "text" | "choice" | "frame" | "ranking":
+            case "identifier" | "text" | "tokenizer" | "choice" | "frame" | "ranking":
                 return str(value)
             case "headings":
                 tiers = cast("Mapping[str, str]", value)

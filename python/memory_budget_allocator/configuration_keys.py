@@ -99,9 +99,9 @@ WORKSPACE_KEYS: tuple[ConfigurationKey, ...] = (
         "tokens estimated for one character (code point) of text that has no token count", minimum=0,
     ),
     ConfigurationKey(
-        "tokenizer", "text",
+        "tokenizer", "tokenizer",
         "how tokens are counted: `estimate` (by `tokens_per_char`), `upper_bound`, `o200k_base`, "
-        "`cl100k_base`, a model's name or the path of a `tokenizer.json`",
+        "`cl100k_base`, a model's name or the path of a `tokenizer.json`, from the folder of this file",
     ),
     ConfigurationKey(
         "max_prompt_tokens", "integer", "tokens of the whole prompt, reserves included; null for no ceiling",

@@ -87,7 +87,7 @@ def _key_schema(  # noqa: PLR0912 - one branch per kind
         if bound is not None
     }
     match row.kind:
-        case "identifier" | "text":
+        case "identifier" | "text" | "tokenizer":
             schema |= {"type": "string", "minLength": 1}
         case "integer" | "number":
             schema |= {"type": [row.kind, "null"] if row.optional else row.kind, **bounds}

@@ -64,18 +64,36 @@ def why(allocation: Allocation, receipt: Receipt) -> str:
     elif receipt.reason == "over_ceiling":
         what = f"and {ceiling} leaves no room for it"
     elif receipt.reason == "oversized" and allocation._spills_over:
-        what = f"more than its tier's own budget of {budget}, and what others left was not enough"
+        what = f"more than its tier's own budget of {budget}, and {_no_help(allocation, receipt)}"
     elif receipt.reason == "oversized":
         what = f"more than the whole budget of {budget}"
     elif allocation._decided_by == "choice":
         what = f"and others were chosen for the budget of {budget}"
     elif receipt.left is None and allocation._spills_over:
-        what = f"more than was left of its tier's own budget of {budget}, and what others left was not enough"
+        left = f"more than was left of its tier's own budget of {budget}"
+        what = f"{left}, and {_no_help(allocation, receipt)}"
     elif receipt.left is None:
         what = f"more than was left of the budget of {budget}"
     else:
         what = f"and {receipt.left} of the budget of {budget} were left when its turn came"
     return f"it needs {_tokens(receipt.tokens)}, {what}"
+
+
+def _no_help(allocation: Allocation, receipt: Receipt) -> str:
+    """Why it took nothing of what others left; where both may have stopped it, the cap and the rest."""
+    cap = allocation._cap(receipt.tier)
+    if cap is None:
+        return "what others left was not enough"
+    if receipt.tokens > cap:
+        return f"its tier's cap is {cap}"
+    # What a text under a ceiling has lost since was still there when its turn came.
+    if allocation.max_prompt_tokens is None:
+        tiers = allocation.tiers.values()
+        if allocation.tiers[receipt.tier].used + receipt.tokens <= cap:
+            return "what others left was not enough"
+        if sum(tier.own_budget - tier.used for tier in tiers) >= receipt.tokens:
+            return f"its tier's cap of {cap} left no room for it"
+    return f"what others left, up to its tier's cap of {cap}, was not enough"
 
 
 def _below(name: str, value: float, limit_name: str, limit: float | None) -> str:

@@ -20,7 +20,12 @@ from memory_budget_allocator.errors import (
     ConfigurationTypeError,
     MissingExtraError,
 )
-from memory_budget_allocator.token_models import MODELS, vocabulary_of_model
+from memory_budget_allocator.token_models import (
+    MODELS,
+    is_of_another_vendor,
+    near_models,
+    vocabulary_of_model,
+)
 from memory_budget_allocator.wording import shown, shown_with_type
 
 if TYPE_CHECKING:
@@ -73,8 +78,8 @@ def count_tokens(text: str, tokenizer: Tokenizer = "o200k_base") -> int:
             returns an int from 0 to 2**53 - 1.
 
     Raises:
-        ArgumentValueError: the name is not known (the message gives near ones), the callable raised, or what
-            it returned is out of range.
+        ArgumentValueError: the name is not known (the message gives near ones, or what counts for models of
+            other vendors), the callable raised, or what it returned is out of range.
         ArgumentTypeError: `text` or `tokenizer` has the wrong type, or the callable returned something else
             than an int.
         MissingExtraError: a tokenizer.json needs the extra `tokenizers`.
@@ -162,16 +167,21 @@ def _of_name(name: str) -> TokenCounter:
         return _built_in(name)
     vocabulary = vocabulary_of_model(name)
     if vocabulary is None:
-        raise ArgumentValueError(f"unknown tokenizer {shown(name)}; {near_names(name)}")
+        raise ArgumentValueError(f"unknown tokenizer {shown(name)}; {hint(name)}")
     return _built_in(vocabulary)
 
 
-def near_names(name: str) -> str:
-    """Which names a wrong one is close to, as the end of a sentence."""
+def hint(name: str) -> str:
+    """What to give in place of an unknown name, as the end of a sentence."""
+    if is_of_another_vendor(name):
+        return (
+            "no vocabulary of that model is built in: give 'upper_bound', a callable that counts, or, where "
+            "there is a tokenizer.json of it, its path (with the extra 'tokenizers')"
+        )
     import difflib  # only errors need it
 
-    known = [*COUNTERS, *MODELS]
-    near = difflib.get_close_matches(name.lower()[:100], known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower()[:100], COUNTERS, n=3, cutoff=0.5)
+    near = [*near, *near_models(name, MODELS)][:3]
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     return f"there are {', '.join(COUNTERS)}, names of models, paths that end in .json, and callables"
@@ -277,7 +287,7 @@ def check_configured_name(config: WorkspaceConfig, tokenizer: object) -> None:
         message = f"tokenizer must be a name or a path as text, got {shown(tokenizer)}"
         raise ConfigurationTypeError(_of_workspace(config, message), field="tokenizer", value=tokenizer)
     if not (tokenizer in COUNTERS or is_file_name(tokenizer) or vocabulary_of_model(tokenizer)):
-        message = f"unknown tokenizer {shown(tokenizer)}; {near_names(tokenizer)}"
+        message = f"unknown tokenizer {shown(tokenizer)}; {hint(tokenizer)}"
         raise ConfigurationError(_of_workspace(config, message), field="tokenizer", value=tokenizer)
 
 

@@ -97,7 +97,7 @@ class WorkspaceConfig:
     "history" and "completion"."""
     tier_floors: dict[str, int | float] = field(default_factory=dict[str, "int | float"])
     """By tier, tokens that no other tier may take: an int is tokens, a float from 0 to 1 a share of the sum
-    of the tier budgets (of what is available, where that is less)."""
+    of the tier budgets (of what is available, where that is less). With nothing available, none is kept."""
     tier_caps: dict[str, int | float] = field(default_factory=dict[str, "int | float"])
     """By tier, tokens that it may use at most, whatever the others leave; as `tier_floors`."""
     spill_over: bool = False

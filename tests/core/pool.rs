@@ -266,6 +266,24 @@ proptest! {
             prop_assert_eq!(found, expected);
         }
     }
+
+    #[test]
+    fn one_importance_that_is_not_known_is_noticed(
+        mut rows in vec(row(tame().boxed()), 1..300),
+        at in any::<prop::sample::Index>(),
+        settings in settings(),
+        tuning in tuning(),
+    ) {
+        at.get_mut(&mut rows).importance = f64::NAN;
+        let live: BTreeMap<u32, Row> = (0..).zip(rows.iter().copied()).collect();
+        let query = Query { sort_below: 0, tuning, ..Query::new(&settings, Level::Medium, 1_790_000_000_000_000) };
+        let expected = expected(&live, &query, |_, row| Some(row.relevance));
+        let found = query.plan(&filled(&rows).snapshot()).map(|found| {
+            let non_finite = found.non_finite;
+            (found.plan, non_finite.map(|it| (it.count, it.first_index, it.first_field)))
+        });
+        prop_assert_eq!(found, expected);
+    }
 }
 
 #[derive(Clone, Debug)]

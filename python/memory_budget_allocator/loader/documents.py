@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from memory_budget_allocator.loader.scalars import Value
 
-__all__ = ["Document", "Entry", "read_file"]
+__all__ = ["Document", "Entry", "read_file", "written_path"]
 
 logger = logging.getLogger("memory_budget_allocator")
 

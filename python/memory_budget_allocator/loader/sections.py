@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from yaml.nodes import MappingNode, ScalarNode
 
+from memory_budget_allocator import _core
 from memory_budget_allocator.complexity_rules import ComplexityRules
 from memory_budget_allocator.configuration_key import ConfigurationKey
 from memory_budget_allocator.configuration_keys import (
@@ -16,6 +17,7 @@ from memory_budget_allocator.configuration_keys import (
     OTHER_SECTIONS,
     RANKING_KEYS,
     TEMPLATE_KEYS,
+    WORKSPACE_KEYS,
     WORKSPACE_LAYOUT,
     place_in_workspace,
 )
@@ -25,9 +27,10 @@ from memory_budget_allocator.errors import (
     ConfigurationTypeError,
 )
 from memory_budget_allocator.levels import MemoryTier
-from memory_budget_allocator.loader.documents import read_file
+from memory_budget_allocator.loader.documents import read_file, written_path
 from memory_budget_allocator.loader.scalars import is_empty
 from memory_budget_allocator.prompt_template import PromptTemplate
+from memory_budget_allocator.tokens import is_file_name
 from memory_budget_allocator.wording import nearest_known, shown
 from memory_budget_allocator.workspace import WorkspaceConfig, sums_to_one
 
@@ -61,25 +64,30 @@ class ConfigurationFile:
 
     def workspace_configs(self) -> dict[str, WorkspaceConfig]:
         """A fresh configuration object for every workspace, by id."""
-        return {workspace_id: self._make(settings) for workspace_id, settings in self.workspaces.items()}
+        made = WorkspaceConfig.from_dict
+        return {workspace_id: made(settings) for workspace_id, settings in self.workspaces.items()}
 
     def workspace_config(self, workspace_id: str) -> WorkspaceConfig | None:
         """A fresh configuration object for one workspace; None if the file does not define it."""
         settings = self.workspaces.get(workspace_id)
-        return None if settings is None else self._make(settings)
+        return None if settings is None else WorkspaceConfig.from_dict(settings)
 
     def project_configs(self) -> dict[str, dict[str, WorkspaceConfig]]:
         """A fresh configuration object for every project, by workspace id and project id."""
+        made = WorkspaceConfig.from_dict
         return {
-            workspace_id: {project_id: self._make(settings) for project_id, settings in projects.items()}
+            workspace_id: {project_id: made(settings) for project_id, settings in projects.items()}
             for workspace_id, projects in self.project_overrides.items()
         }
 
-    def _make(self, settings: Settings) -> WorkspaceConfig:
-        try:
-            return WorkspaceConfig.from_dict(settings)
-        except ConfigurationError as error:
-            raise type(error)(f"{self.name}: {error}", field=error.field, value=error.value) from error
+
+class _Checked(WorkspaceConfig):
+    """A workspace that is refused as any other, and silent about what is only unusual: whoever makes one to
+    use it hears of that."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        _core.check_workspace(self)
 
 
 def read_configuration(
@@ -135,7 +143,38 @@ def _read_workspace(
                 _check_sum(document, member, here, settings[name])
             if name == "template":
                 _make_template(document, member.value, here, settings.get(name, {}))
+    _check_together(document, entry, path, settings)
     return settings
+
+
+def _check_together(document: Document, entry: Entry, path: KeyPath, settings: Settings) -> None:
+    """Refuse keys of which each may be, but not beside the others: floors above the ceiling."""
+    try:
+        _Checked.from_dict(settings)
+    except ConfigurationError as error:
+        node, here = _written_at(document, entry, path, error.field or "")
+        problem = str(error).removeprefix(f"workspace {shown(settings['workspace_id'])}: ")
+        raise type(error)(
+            f"{document.where(node)}: {written_path(here)}: {problem}", field=error.field, value=error.value
+        ) from error
+
+
+def _written_at(document: Document, entry: Entry, path: KeyPath, field: str) -> tuple[Node, KeyPath]:
+    """Where a field of a workspace stands, `tier_floors[rag]` for one of its members; as near to it as the
+    workspace is written here, for a project may have the rest from elsewhere."""
+    name, _, member = field.rstrip("]").partition("[")
+    rows = [row for row in WORKSPACE_KEYS if row.field == name]
+    # Where several keys are one field, it is the whole section that is meant, unless one of them is named.
+    key = member or (rows[0].key if len(rows) == 1 else None)
+    steps = [step for step in (rows[0].section, key) if step] if rows else []
+    node: Node = entry.key_node
+    within = entry.value
+    for step in steps:
+        found = document.mapping(within, path).get(step) if isinstance(within, MappingNode) else None
+        if found is None:
+            break
+        node, within, path = found.key_node, found.value, (*path, step)
+    return within if isinstance(within, ScalarNode) and node is not entry.key_node else node, path
 
 
 def _check_workspace_id(document: Document, entry: Entry, path: KeyPath, workspace_id: str) -> None:
@@ -227,6 +266,8 @@ def _read_value(document: Document, node: Node, path: KeyPath, row: Configuratio
             return [_read_number(document, member, path, row) for member in members]
         case "identifier" | "text" | "frame":
             return _read_text(document, node, path, row.accepted)
+        case "tokenizer":
+            return _read_tokenizer(document, node, path, row)
         case "headings" if not isinstance(node, ScalarNode):
             return _read_headings(document, node, path)
         case "headings":
@@ -257,6 +298,13 @@ def _read_text(document: Document, node: Node, path: KeyPath, accepted: str) -> 
             kind=ConfigurationTypeError,
         )
     return value
+
+
+def _read_tokenizer(document: Document, node: Node, path: KeyPath, row: ConfigurationKey) -> str:
+    """The name of a counter or of a model, or the path of a file: read when it is needed, so that it must not
+    depend on the folder the program is in by then."""
+    name = _read_text(document, node, path, row.accepted)
+    return str((document.folder / name).absolute()) if is_file_name(name) else name
 
 
 def _read_headings(document: Document, node: Node, path: KeyPath) -> dict[str, str]:

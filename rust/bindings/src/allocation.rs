@@ -21,6 +21,7 @@ use crate::receipts::{self, Kept};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
 use crate::rerun::Search;
+use crate::tier_allocation::TierAllocation;
 use crate::{table, vocabulary};
 
 /// Where the memories of an allocation came from, and what is needed to hand them out.
@@ -58,7 +59,7 @@ pub struct Allocation {
 
 impl Allocation {
     /// The selected memories of one part of the plan.
-    fn memories<'py>(
+    pub fn memories<'py>(
         &self,
         py: Python<'py>,
         range: std::ops::Range<usize>,
@@ -227,6 +228,16 @@ impl Allocation {
         self.record.plan.limited.as_ref().is_some_and(|limited| limited.limits.spill_over.is_some())
     }
 
+    /// The most tokens that a tier may use, whatever the others leave; None without a cap.
+    #[pyo3(signature = (tier, /))]
+    fn _cap(&self, tier: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+        let tier = vocabulary::tier(tier)
+            .map_err(|refusal| refusal.for_argument(tier.py(), "tier", tier))?;
+        let limited = self.record.plan.limited.as_ref();
+        let cap = limited.map(|limited| limited.bounds.caps[tier.index()]);
+        Ok(cap.filter(|cap| *cap != u64::MAX))
+    }
+
     /// Whether the texts were kept that a search for a ceiling renders again.
     #[getter]
     fn _has_texts(&self) -> bool {
@@ -252,19 +263,27 @@ impl Allocation {
     /// The text for the model: the selected memories in the frames of `template`, of the call's template
     /// where it is None. "" where nothing was selected. Under a ceiling, memories that do not fit into
     /// another template than the call's are left out of the text.
+    ///
+    /// Raises `PinnedOverflowError` where the pinned memories alone do not fit into another template,
+    /// `ArgumentTypeError` for what is no template, and what a counter raises.
     #[pyo3(signature = (template = None))]
     fn render(&self, py: Python<'_>, template: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
         self.text(py, template, 0)
     }
 
-    /// Tokens of `render()`, by the counter of the call.
+    /// Tokens of `render()`, by `counter`. Raises what that counter raises.
     #[getter]
     fn rendered_tokens(&self, py: Python<'_>) -> PyResult<u64> {
         self.rendering.tokens(py, &self.text(py, None, 0)?)
     }
 
     /// The text as a message: "openai", "anthropic" or "gemini". Under a ceiling, the message with its
-    /// framing stays under it. No message where nothing was selected.
+    /// framing stays under it: memories that do not fit beside it are left out. No message where nothing
+    /// was selected.
+    ///
+    /// Raises `PinnedOverflowError` where the pinned memories alone do not fit beside the framing or into
+    /// another template; `ArgumentTypeError` or `ArgumentValueError` for an unknown format, role or
+    /// template; and what a counter raises.
     #[pyo3(
         signature = (format = None, *, role = None, template = None),
         text_signature = "($self, format='openai', *, role=None, template=None)",
@@ -281,7 +300,9 @@ impl Allocation {
         messages.of(py, &self.text(py, template, framing)?)
     }
 
-    /// A bound on the tokens of `to_messages` with the same arguments, framing included.
+    /// A bound on the tokens of `to_messages` with the same arguments, framing included: by the counter of
+    /// the call, or by `upper_bound` where that is `estimate`, which may be too low. Raises what
+    /// `to_messages` raises.
     #[pyo3(
         signature = (format = None, *, role = None, template = None),
         text_signature = "($self, format='openai', *, role=None, template=None)",
@@ -381,7 +402,7 @@ impl Allocation {
     /// What the reserves leave of the ceiling, in tokens; None without one.
     #[getter]
     fn available_tokens(&self) -> Option<u64> {
-        self.record.ceiling.as_ref().map(Ceiling::available)
+        self.record.ceiling.as_deref().map(Ceiling::available)
     }
 
     /// The name of what counts the rendered text: the call's counter. Under a ceiling `upper_bound` stands
@@ -458,104 +479,5 @@ impl Allocation {
             // allocations; the collector would count them too often.
             Holder::Columns(_) | Holder::Pool(_) => Ok(()),
         }
-    }
-}
-
-/// What one tier got in an allocation.
-#[pyclass(frozen, module = "memory_budget_allocator")]
-pub struct TierAllocation {
-    allocation: Py<Allocation>,
-    tier: Tier,
-}
-
-impl TierAllocation {
-    fn plan(&self) -> &memory_budget_core::plan::TierPlan {
-        &self.allocation.get().record.plan.tiers[self.tier.index()]
-    }
-}
-
-#[pymethods]
-impl TierAllocation {
-    /// The tier, a `MemoryTier`.
-    #[getter]
-    fn tier(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        vocabulary::tier_member(py, self.tier)
-    }
-
-    /// Tokens the tier may use: with spill-over, its own budget, plus what it took over from other
-    /// tiers, less what they took over from it.
-    #[getter]
-    fn budget(&self) -> u64 {
-        self.plan().budget
-    }
-
-    /// Tokens the tier may use before spill-over.
-    #[getter]
-    fn own_budget(&self) -> u64 {
-        let limited = self.allocation.get().record.plan.limited.as_ref();
-        limited.map_or(self.plan().budget, |limited| limited.bounds.budgets[self.tier.index()])
-    }
-
-    /// Tokens its selection uses; never above `budget`.
-    #[getter]
-    fn used(&self) -> u64 {
-        self.plan().used
-    }
-
-    /// `budget - used`.
-    #[getter]
-    fn remaining(&self) -> u64 {
-        self.plan().budget - self.plan().used
-    }
-
-    /// Used tokens in percent of the budget, two decimals; 0.0 for a budget of zero.
-    #[getter]
-    fn utilization(&self) -> f64 {
-        self.plan().utilization_pct()
-    }
-
-    /// How many memories the tier had to choose from.
-    #[getter]
-    fn available(&self) -> usize {
-        self.plan().available
-    }
-
-    /// The selected memories themselves, best score first.
-    #[getter]
-    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.allocation.get().memories(py, self.plan().range.clone())
-    }
-
-    /// Positions of the selected memories in the caller's sequence, or their rows in the pool, in the
-    /// order of `items`.
-    #[getter]
-    fn positions(&self) -> Vec<u32> {
-        let plan = &self.allocation.get().record.plan;
-        plan.selected[self.plan().range.clone()].iter().map(|selected| selected.index).collect()
-    }
-
-    fn __len__(&self) -> usize {
-        self.plan().selected()
-    }
-
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        self.items(py)?.try_iter()
-    }
-
-    fn __repr__(&self) -> String {
-        let plan = self.plan();
-        format!(
-            "<TierAllocation {} memories={}/{} tokens={}/{} ({:.2}%)>",
-            self.tier.name(),
-            plan.selected(),
-            plan.available,
-            plan.used,
-            plan.budget,
-            plan.utilization_pct(),
-        )
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.allocation)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use memory_budget_core::budget::tier_budgets_within;
 use memory_budget_core::complexity::Level;
+use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::Plan;
 use memory_budget_core::ranking::duplicates::DuplicateRule;
@@ -12,6 +14,8 @@ use pyo3::types::PyString;
 
 use crate::allocation::Holder;
 use crate::counting::Counting;
+use crate::errors::refused_by_core;
+use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::ranking::CallRanking;
 use crate::receipts::Kept;
@@ -23,6 +27,8 @@ pub struct Call<'py> {
     pub level: Level,
     pub settings: Settings,
     pub limits: Limits,
+    /// What the limits were made of; None without a ceiling.
+    pub ceiling: Option<Arc<Ceiling>>,
     pub now_us: i64,
     pub options: Options<'py>,
     pub rendering: Rendering,
@@ -48,6 +54,21 @@ impl Call<'_> {
     pub fn watched(&self) -> DuplicateRule {
         let watched = |ranking: &Arc<CallRanking>| ranking.options.watched();
         self.ranking.as_ref().map(watched).unwrap_or_default()
+    }
+
+    /// What the core refuses of its memories, in words that say why: where a tier has less than without
+    /// a ceiling, that one is named.
+    pub fn refused(&self, py: Python<'_>, error: &Error) -> PyErr {
+        let ceiling = match (error, &self.ceiling) {
+            (Error::PinnedOverflow { tier, budget, .. }, Some(ceiling)) => {
+                let limits = Limits { available: None, ..self.limits };
+                let wider = tier_budgets_within(&self.settings, self.level, &limits);
+                let is_less = wider.is_ok_and(|wider| wider.budgets[tier.index()] > *budget);
+                is_less.then(|| format!(" under {}", ceiling.described(0)))
+            }
+            _ => None,
+        };
+        refused_by_core(py, error, &ceiling.unwrap_or_default())
     }
 
     /// How the tokens of memories are counted.

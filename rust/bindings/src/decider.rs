@@ -56,7 +56,7 @@ const MOST_DIVERSE: u64 = 512;
 
 impl<'a> Decider<'a> {
     pub fn new(py: Python<'_>, allocation: &'a Allocation, kept: &'a Kept) -> PyResult<Self> {
-        let refused = |error: Error| refused_by_core(py, &error);
+        let refused = |error: Error| refused_by_core(py, &error, "");
         let (record, considered) = (&allocation.record, &kept.considered);
         let (settings, now_us) = (&allocation.settings, record.now_us);
         let limited = record.plan.limited.as_ref();

@@ -91,7 +91,8 @@ impl Engine {
         let query = fields::plain(query)?.unbind();
         let workspace_id = fields::plain(workspace_id)?.unbind();
         let project_id = project_id.map(fields::plain).transpose()?.map(Bound::unbind);
-        let available = ceiling.as_ref().map(Ceiling::available);
+        let ceiling = ceiling.map(Arc::new);
+        let available = ceiling.as_deref().map(Ceiling::available);
         let rendering = Rendering::read(&config, &options, available, counting, epoch)?;
         let receipts = Options::flag("receipts", options.receipts.as_ref())?;
         let dry_run = Options::flag("dry_run", options.dry_run.as_ref())?;
@@ -99,6 +100,7 @@ impl Engine {
             level,
             settings,
             limits,
+            ceiling,
             now_us,
             options,
             rendering,
@@ -119,7 +121,7 @@ impl Engine {
             workspace_id,
             project_id,
             config_scope: config_scope.unbind(),
-            ceiling,
+            ceiling: call.ceiling,
             now_us,
             processing_ns: AtomicU64::new(0),
         });

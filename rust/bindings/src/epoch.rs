@@ -17,7 +17,7 @@ use pyo3::types::PyString;
 use crate::call::{Among, Call};
 use crate::candidates::{add, add_more, bounds, chosen, claims};
 use crate::continued::{Continued, Stepped};
-use crate::errors::{pinned_overflow, refused_by_core};
+use crate::errors::pinned_overflow;
 use crate::record::Entry;
 use crate::rendering::{Described, Rendering, frame, readable};
 use crate::repetitions::Repetitions;
@@ -150,7 +150,7 @@ impl Rendering {
         let mut candidates = plan.selected.clone();
         add_more(&mut candidates, &plan, call, replan);
         let everything =
-            everything(&candidates, call, replan).map_err(|error| refused_by_core(py, &error))?;
+            everything(&candidates, call, replan).map_err(|error| call.refused(py, &error))?;
         // Of a text that another template made, nothing stands as this one would write it.
         let is_held = before.template.as_ref().is_none_or(|template| template == self.template());
         let held = if is_held { &before.members[..] } else { &[] };
@@ -186,7 +186,7 @@ impl Rendering {
         let count = |text: &str| self.count(py, text);
         let step = epoch::next(self.template(), &wanted, &held, is_cut_off, &before.policy, count)?;
         if step.tokens > ceiling {
-            return Err(pinned_overflow(py, step.tokens, ceiling));
+            return Err(pinned_overflow(py, step.tokens, ceiling, call.ceiling.as_deref(), 0));
         }
         let reused = common_beginning(&before.text, &step.text);
         let reused_tokens = if reused.len() == step.text.len() {

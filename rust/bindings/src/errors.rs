@@ -15,6 +15,7 @@ import_exception!(memory_budget_allocator.errors, ConfigurationTypeError);
 import_exception!(memory_budget_allocator.errors, PinnedOverflowError);
 import_exception!(memory_budget_allocator.errors, UnknownMemoryError);
 
+use crate::limits::Ceiling;
 use crate::vocabulary;
 
 /// Characters of a refused value that an error message shows.
@@ -113,19 +114,27 @@ pub fn configuration_error(
 }
 
 /// What the core refuses of a call's memories: a `PinnedOverflowError` that carries the numbers, else an
-/// `ArgumentValueError`.
-pub fn refused_by_core(py: Python<'_>, error: &Error) -> PyErr {
-    let message = error.to_string();
+/// `ArgumentValueError`. The message ends with `why`.
+pub fn refused_by_core(py: Python<'_>, error: &Error, why: &str) -> PyErr {
+    let message = format!("{error}{why}");
     let Error::PinnedOverflow { tier, needed, budget } = error else {
         return ArgumentValueError::new_err(message);
     };
     pinned_overflow_error(py, message, Some(*tier), *needed, *budget)
 }
 
-/// Pinned memories that fit their tiers, but not the text.
-pub fn pinned_overflow(py: Python<'_>, needed: u64, available: u64) -> PyErr {
+/// Pinned memories that fit their tiers, but not the text under a ceiling; `framing` is what of it goes to
+/// the message around the text.
+pub fn pinned_overflow(
+    py: Python<'_>,
+    needed: u64,
+    available: u64,
+    ceiling: Option<&Ceiling>,
+    framing: u64,
+) -> PyErr {
+    let under = ceiling.map(|it| format!(" under {}", it.described(framing))).unwrap_or_default();
     let message = format!(
-        "pinned memories need {needed} tokens in the rendered text, only {available} are available"
+        "pinned memories need {needed} tokens in the rendered text, only {available} are available{under}"
     );
     pinned_overflow_error(py, message, None, needed, available)
 }

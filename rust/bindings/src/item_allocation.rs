@@ -18,7 +18,7 @@ use crate::allocation::Holder;
 use crate::call::{Among, Call, Outcome};
 use crate::datetime;
 use crate::door::{self, Snapshot, Source};
-use crate::errors::{ArgumentValueError, refused_by_core};
+use crate::errors::ArgumentValueError;
 use crate::fields;
 use crate::foreign::ForeignWriter;
 use crate::gateway;
@@ -53,7 +53,7 @@ pub fn allocate(memories: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcom
         }
     };
     let planned = gateway::run(py, memories.len(), || decide(settings, limits, Among::Admitted));
-    let (plan, scores) = planned.map_err(|error| refused_by_core(py, &error))?;
+    let (plan, scores) = planned.map_err(|error| call.refused(py, &error))?;
     // Everything a result shows is read before the first write: a failure changes nothing.
     let described = call.rendering.describe(
         py,

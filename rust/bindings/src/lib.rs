@@ -45,6 +45,7 @@ mod rerun;
 mod score;
 mod shown;
 mod table;
+mod tier_allocation;
 mod token_counter;
 mod vocabulary;
 mod workspace;
@@ -53,7 +54,7 @@ mod workspace;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use crate::allocation::{Allocation, TierAllocation};
+    use crate::allocation::Allocation;
     #[pymodule_export]
     use crate::complexity::{ComplexityScanner, check_complexity_rules};
     #[pymodule_export]
@@ -79,6 +80,8 @@ mod _core {
     #[pymodule_export]
     use crate::score::calculate_score;
     #[pymodule_export]
+    use crate::tier_allocation::TierAllocation;
+    #[pymodule_export]
     use crate::token_counter::TokenCounter;
     #[pymodule_export]
     use crate::workspace::{check_workspace, tier_budget};
@@ -102,7 +105,7 @@ const _: () = {
     const fn fits<T>() -> bool {
         align_of::<T>() <= 16
     }
-    assert!(fits::<allocation::Allocation>() && fits::<allocation::TierAllocation>());
+    assert!(fits::<allocation::Allocation>() && fits::<tier_allocation::TierAllocation>());
     assert!(fits::<item::MemoryItem>() && fits::<journal::Journal>());
     assert!(fits::<complexity::ComplexityScanner>() && fits::<engine::Engine>());
     assert!(fits::<token_counter::TokenCounter>());

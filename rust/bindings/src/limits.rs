@@ -1,14 +1,14 @@
 //! The limits of one call, from its workspace and its options, and what a result says of them.
 
-use memory_budget_core::budget::tier_budgets_within;
+use memory_budget_core::budget::{check_floors, tier_budgets_within};
 use memory_budget_core::complexity::Level;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::{Amount, Limits, SpillOver};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyMapping, PyString};
+use pyo3::{IntoPyObjectExt, intern};
 
 use crate::counting::Counting;
 use crate::errors::{ArgumentValueError, Fault, Refusal, configuration_error};
@@ -43,6 +43,21 @@ impl Ceiling {
         self.max_prompt_tokens.saturating_sub(sum(&self.reserves))
     }
 
+    /// How messages name it: "the ceiling of 1000 tokens, of which 319 are reserved (system 19,
+    /// completion 300) and 7 frame the message".
+    pub fn described(&self, framing: u64) -> String {
+        let mut parts = Vec::new();
+        if self.reserved_sum() > 0 {
+            let named = named(&self.reserves);
+            parts.push(format!("{} are reserved ({named})", self.reserved_sum()));
+        }
+        if framing > 0 {
+            parts.push(format!("{framing} frame the message"));
+        }
+        let of_which = if parts.is_empty() { "" } else { ", of which " };
+        format!("the ceiling of {} tokens{of_which}{}", self.max_prompt_tokens, parts.join(" and "))
+    }
+
     /// A dict of what was reserved, in tokens.
     pub fn reserved<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let reserved = PyDict::new(py);
@@ -57,6 +72,13 @@ impl Ceiling {
 
 fn sum(reserves: &Reserves) -> u64 {
     reserves.iter().flatten().sum()
+}
+
+/// "system 19, completion 300".
+fn named(reserves: &Reserves) -> String {
+    let named = RESERVES.into_iter().zip(reserves);
+    let named = named.filter_map(|(name, tokens)| Some(format!("{name} {}", (*tokens)?)));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Where values that are being read come from.
@@ -93,16 +115,18 @@ pub fn read<'py>(
 }
 
 /// Checks everything a workspace says of limits, also what no call would look at.
-pub fn check_workspace(config: &Configuration<'_, '_>, tokens_per_char: f64) -> PyResult<()> {
+pub fn check_workspace(config: &Configuration<'_, '_>, settings: &Settings) -> PyResult<()> {
     let py = config.py();
     // What a text counts matters under a ceiling alone.
     reserves(Origin::Workspace(config), &config.attribute(intern!(py, "reserves"))?, &|_| Ok(0))?;
     spill_over_order(config)?;
     let count = |text: &Bound<'_, PyString>| {
-        Counting::configured(config, tokens_per_char)?.under_ceiling(py)?.count_one(text)
+        Counting::configured(config, settings.tokens_per_char)?.under_ceiling(py)?.count_one(text)
     };
-    ceiling(config, &Options::default(), &count)?;
-    shared(config).map(|_| ())
+    let ceiling = ceiling(config, &Options::default(), &count)?;
+    let max_prompt_tokens = ceiling.map(|(max_prompt_tokens, _)| max_prompt_tokens);
+    check_floors(settings, &shared(config)?, max_prompt_tokens)
+        .map_err(|error| floors_refused(config, &error))
 }
 
 /// Refuses floors that cannot be kept in a call of that level.
@@ -115,18 +139,25 @@ pub fn check(
     if limits.floors == [None; Tier::COUNT] {
         return Ok(());
     }
-    tier_budgets_within(settings, level, limits).map(|_| ()).map_err(|error| {
-        let py = config.py();
-        let message = format!("{}: {error}", config.subject());
-        let field = match &error {
-            Error::FloorAboveCap { .. } | Error::FloorsAboveAvailable { .. } => "tier_floors",
-            _ => return refused_by_core(config, &error),
-        };
-        match config.attribute(intern!(py, "tier_floors")) {
-            Ok(value) => configuration_error(py, Fault::Value, &message, field, &value),
-            Err(error) => error,
+    tier_budgets_within(settings, level, limits)
+        .map(|_| ())
+        .map_err(|error| floors_refused(config, &error))
+}
+
+/// Why its floors were refused: the floor of one tier, or all of them.
+fn floors_refused(config: &Configuration<'_, '_>, error: &Error) -> PyErr {
+    let py = config.py();
+    let message = format!("{}: {error}", config.subject());
+    let (field, value) = match error {
+        Error::FloorAboveCap { tier, floor, .. } => {
+            (format!("tier_floors[{}]", tier.name()), floor.into_bound_py_any(py))
         }
-    })
+        _ => ("tier_floors".to_owned(), config.attribute(intern!(py, "tier_floors"))),
+    };
+    match value {
+        Ok(value) => configuration_error(py, Fault::Value, &message, &field, &value),
+        Err(error) => error,
+    }
 }
 
 fn ceiling<'py>(
@@ -161,13 +192,9 @@ fn ceiling<'py>(
     }
     let sum = sum(&reserves);
     if sum > max_prompt_tokens {
-        let named = RESERVES.into_iter().zip(reserves);
-        let named: Vec<_> =
-            named.filter_map(|(name, tokens)| Some(format!("{name} {}", tokens?))).collect();
         let message = format!(
-            "the reserves of {} tokens ({}) exceed max_prompt_tokens, which is {max_prompt_tokens}",
-            sum,
-            named.join(", ")
+            "the reserves of {sum} tokens ({}) exceed max_prompt_tokens, which is {max_prompt_tokens}",
+            named(&reserves)
         );
         if options.max_prompt_tokens.is_none() && options.reserves.is_none() {
             let message = format!("{}: {message}", config.subject());

@@ -18,7 +18,7 @@ use crate::allocation::Holder;
 use crate::call::{Among, Call, Outcome};
 use crate::counting::Counting;
 use crate::datetime;
-use crate::errors::{Owner, Refusal, refused_by_core};
+use crate::errors::{Owner, Refusal};
 use crate::gateway;
 use crate::item::preview_of;
 use crate::pool::INTERRUPT_EVERY;
@@ -76,7 +76,7 @@ pub fn allocate(py: Python<'_>, pool: &Resident<'_, '_>, call: &Call<'_>) -> PyR
         }
     };
     let planned = decide(&call.settings, &call.limits, Among::Admitted);
-    let planned = planned.map_err(|error| refused_by_core(py, &error))?;
+    let planned = planned.map_err(|error| call.refused(py, &error))?;
     let described = call.rendering.describe(
         py,
         planned.plan,

@@ -153,19 +153,7 @@ pub fn of<'py>(
     let decider = Decider::new(py, allocation, kept)?;
     let judged = decider.judged();
     let step = allocation.rendering.continued.as_ref().and_then(|continued| continued.step(py));
-    let replan = |limits: &Limits| {
-        // A session cuts nothing.
-        let cut_oversized = limits.cut_oversized && step.is_none();
-        let limits = Limits { cut_oversized, ..*limits };
-        Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
-    };
-    let mut without_ceiling = None;
-    let is_cut = |place: u32| {
-        without_ceiling
-            .get_or_insert_with(|| rerun::without_ceiling(py, allocation, kept, &decider))
-            .contains(&considered.row(place as usize))
-    };
-    let mut reasons = judged.reasons(&allocation.record.plan, replan, is_cut);
+    let mut reasons = reasons(py, allocation, kept, &decider, step.is_some());
     let held = step.map_or(&[][..], |step| &step.held);
     let mut said: HashMap<usize, usize> = judged
         .duplicates()
@@ -254,6 +242,29 @@ pub fn of<'py>(
         receipts.append(receipt)?;
     }
     Ok(receipts)
+}
+
+/// What the budgets and the ceiling made of each place; what a session keeps or repeats is not in it.
+fn reasons(
+    py: Python<'_>,
+    allocation: &Allocation,
+    kept: &Kept,
+    decider: &Decider<'_>,
+    is_in_session: bool,
+) -> Vec<Reason> {
+    let replan = |limits: &Limits| {
+        // A session cuts nothing.
+        let cut_oversized = limits.cut_oversized && !is_in_session;
+        let limits = Limits { cut_oversized, ..*limits };
+        Ok(decider.plan(&allocation.settings, &limits, Among::Admitted)?.0)
+    };
+    let mut without_ceiling = None;
+    let is_cut = |place: u32| {
+        without_ceiling
+            .get_or_insert_with(|| rerun::without_ceiling(py, allocation, kept, decider))
+            .contains(&kept.considered.row(place as usize))
+    };
+    decider.judged().reasons(&allocation.record.plan, replan, is_cut)
 }
 
 /// What was taken and says what a place says, if anything does.

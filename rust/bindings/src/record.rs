@@ -2,6 +2,7 @@
 //!
 //! A record holds no full text, so that the journal can keep many.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memory_budget_core::decay::NO_TIME;
@@ -60,7 +61,7 @@ pub struct Record {
     pub workspace_id: Py<PyString>,
     pub project_id: Option<Py<PyString>>,
     pub config_scope: Py<PyString>,
-    pub ceiling: Option<Ceiling>,
+    pub ceiling: Option<Arc<Ceiling>>,
     pub now_us: i64,
     /// Set once, when the caller knows how long the call took.
     pub processing_ns: AtomicU64,

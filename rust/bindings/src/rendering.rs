@@ -8,7 +8,7 @@ use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::ranking::text::Terms;
-use memory_budget_core::render::fit::{self, Bounds, Claim};
+use memory_budget_core::render::fit::{self, Bounds, Claim, Fitted};
 use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
 use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Template};
 use memory_budget_core::settings::Settings;
@@ -29,6 +29,7 @@ use crate::errors::{
     ArgumentTypeError, ArgumentValueError, Refusal, pinned_overflow, shown_with_type,
 };
 use crate::item::preview_of;
+use crate::limits::Ceiling;
 use crate::options::Options;
 use crate::prompt_template;
 use crate::record::{Created, Entry, Record};
@@ -108,6 +109,14 @@ impl Rendering {
     pub fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
         let count = || self.rendered.count_scanned(py, text);
         self.counts.as_ref().map_or_else(count, |counts| counts.of(text, count))
+    }
+
+    /// As [`Rendering::count`], where more than an estimate is promised.
+    pub fn count_bound(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
+        match self.ceiling {
+            Some(_) => self.count(py, text),
+            None => self.rendered.under_ceiling(py)?.count_scanned(py, text),
+        }
     }
 
     /// A memory of which all is shown, in its frame.
@@ -224,7 +233,8 @@ impl Rendering {
             let claims = claims(&candidates, &plan, &chosen(&plan, call, &replan));
             let bounds = bounds(&plan, ceiling);
             let apart = repetitions.apart();
-            rows = self.fit(py, self.template(), &framed, &claims, &apart, &bounds)?.order;
+            let fitted = self.fit(py, self.template(), &framed, &claims, &apart, &bounds)?;
+            rows = prompt(py, fitted, ceiling, call.ceiling.as_deref(), 0)?.order;
             rows.sort_unstable();
         }
         let plan = plan.with_selection(rows.iter().map(|&row| candidates[row]).collect());
@@ -280,13 +290,8 @@ impl Rendering {
         claims: &[Claim],
         apart: &Apart,
         bounds: &Bounds,
-    ) -> PyResult<Prompt> {
-        let count = |text: &str| self.count(py, text);
-        let fitted = fit::fit(template, framed, claims, apart, bounds, count)?;
-        if fitted.tokens > bounds.ceiling {
-            return Err(pinned_overflow(py, fitted.tokens, bounds.ceiling));
-        }
-        Ok(fitted.prompt)
+    ) -> PyResult<Fitted> {
+        fit::fit(template, framed, claims, apart, bounds, |text: &str| self.count(py, text))
     }
 
     /// The text of a plan. With a ceiling, less `framing`, it keeps what fits.
@@ -326,7 +331,8 @@ impl Rendering {
         let claims = claims(&record.plan.selected, &record.plan, &HashSet::new());
         // What is here repeats nothing, or may.
         let apart = Apart::default();
-        let text = self.fit(py, template, &framed, &claims, &apart, &bounds)?.text;
+        let fitted = self.fit(py, template, &framed, &claims, &apart, &bounds)?;
+        let text = prompt(py, fitted, ceiling, record.ceiling.as_deref(), framing)?.text;
         Ok(if is_too_narrow { String::new() } else { text })
     }
 
@@ -334,6 +340,21 @@ impl Rendering {
     pub fn tokens(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
         if text.is_empty() { Ok(0) } else { self.count(py, text) }
     }
+}
+
+/// What was fitted, unless its pinned memories alone are more than `most` tokens, which is what the ceiling
+/// and the framing of a message leave.
+fn prompt(
+    py: Python<'_>,
+    fitted: Fitted,
+    most: u64,
+    ceiling: Option<&Ceiling>,
+    framing: u64,
+) -> PyResult<Prompt> {
+    if fitted.tokens > most {
+        return Err(pinned_overflow(py, fitted.tokens, most, ceiling, framing));
+    }
+    Ok(fitted.prompt)
 }
 
 /// One memory by itself. A list of entries is written straight to its place: an entry that is handed on by
@@ -430,7 +451,7 @@ impl Messages {
 
     /// A bound on what stands around the content, in tokens.
     pub fn framing(&self, py: Python<'_>, rendering: &Rendering) -> PyResult<u64> {
-        Ok(self.format.framing() + rendering.count(py, self.role)?)
+        Ok(self.format.framing() + rendering.count_bound(py, self.role)?)
     }
 
     /// The text as one message; no message for no text.
@@ -458,12 +479,12 @@ impl Messages {
         Ok(messages)
     }
 
-    /// Tokens of the text and its framing; none for no text.
+    /// A bound on the tokens of the text and its framing; none for no text.
     pub fn tokens(&self, py: Python<'_>, rendering: &Rendering, text: &str) -> PyResult<u64> {
         if text.is_empty() {
             return Ok(0);
         }
         // A counter of somebody else's may say any number.
-        Ok(rendering.count(py, text)?.saturating_add(self.framing(py, rendering)?))
+        Ok(rendering.count_bound(py, text)?.saturating_add(self.framing(py, rendering)?))
     }
 }

@@ -1,7 +1,6 @@
 //! Which of the texts of a call say the same, so that no text for the model says it twice.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use memory_budget_core::ranking::duplicates::DuplicateRule;
 use memory_budget_core::ranking::text::Terms;
@@ -48,21 +47,8 @@ impl<'a> Repetitions<'a> {
 
     /// Places that say the same, in pairs.
     pub fn apart(&self) -> Apart {
-        // Where words alone count, only texts with the same fingerprint are compared.
-        let mut groups: HashMap<Option<u64>, Vec<&(usize, Cow<'_, Terms>)>> = HashMap::new();
-        for text in &self.texts {
-            let group = if self.rule.near.is_some() { None } else { text.1.fingerprint() };
-            groups.entry(group).or_default().push(text);
-        }
-        let mut pairs = Vec::new();
-        for group in groups.values() {
-            for (at, (one, terms)) in group.iter().enumerate() {
-                let after = group[at + 1..].iter().filter(|(other, _)| other != one);
-                let same = after.filter(|(_, other)| self.rule.is_same(terms, other));
-                pairs.extend(same.map(|(other, _)| (*one, *other)));
-            }
-        }
-        pairs.into_iter().collect()
+        let texts = self.texts.iter().map(|(place, terms)| (*place, &**terms));
+        self.rule.pairs(texts, usize::MAX).into_iter().flatten().collect()
     }
 
     /// The places that say what a text says.

@@ -181,7 +181,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
         Self { decider, replay, allocation, kept, limits, bounds, step, counts, planned }
     }
 
-    /// Replays whole calls, where the greatest keys are taken and nothing is cut, goes on or may repeat nearly.
+    /// Replays whole calls, where the greatest keys are taken, nothing is cut and no text goes on.
     fn replaying(self, py: Python<'py>, judged: &'a Judged<'a>) -> Self {
         let goes_on = self.allocation.rendering.continued.is_some();
         let is_replayed = self.decider.is_by_key() && !self.limits.cut_oversized && !goes_on;
@@ -403,6 +403,7 @@ impl<'a, 'py> Rerun<'a, 'py> {
             level: record.plan.level,
             settings: settings.clone(),
             limits: self.limits,
+            ceiling: None,
             now_us: record.now_us,
             options: Options::default(),
             rendering: rendering.under(py, ceiling, &self.counts),

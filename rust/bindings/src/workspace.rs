@@ -215,7 +215,7 @@ pub fn check_workspace(config: &Bound<'_, PyAny>) -> PyResult<()> {
     ranking::of_workspace(config, &settings)?;
     prompt_template::of_workspace(config)?;
     Counting::check_configured(config)?;
-    limits::check_workspace(config, settings.tokens_per_char)
+    limits::check_workspace(config, &settings)
 }
 
 /// Tokens that one tier may use for a query of that complexity:

@@ -2,7 +2,7 @@
 
 use crate::complexity::Level;
 use crate::error::Error;
-use crate::limits::Limits;
+use crate::limits::{Amount, Limits};
 use crate::settings::Settings;
 use crate::tier::Tier;
 use crate::tokens::MAX_COUNT;
@@ -28,6 +28,37 @@ pub fn tier_budgets(settings: &Settings, level: Level) -> [u64; Tier::COUNT] {
     settings.shares.map(|share| tier_budget(settings.max_total_tokens, share, multiplier))
 }
 
+/// Refuses floors in tokens that no call of a workspace can keep under the workspace's own ceiling,
+/// whatever the level of its query and whatever is reserved. What depends on the call, as floors that
+/// are shares do, is for [`tier_budgets_within`]. A ceiling of 0 is for calls that select nothing: it
+/// counts as none here.
+///
+/// # Errors
+/// [`Error::FloorAboveCap`], where a share counts of the largest sum of budgets there can be, or
+/// [`Error::FloorsAboveAvailable`], where even a ceiling without reserves leaves too little.
+pub fn check_floors(
+    settings: &Settings,
+    limits: &Limits,
+    max_prompt_tokens: Option<u64>,
+) -> Result<(), Error> {
+    let ceiling = max_prompt_tokens.filter(|ceiling| *ceiling > 0).unwrap_or(u64::MAX);
+    let sums = Level::ALL.map(|level| tier_budgets(settings, level).iter().sum::<u64>());
+    let most = sums.into_iter().max().unwrap_or(0).min(ceiling);
+    let mut sum = 0;
+    for tier in Tier::ALL {
+        let Some(Amount::Tokens(floor)) = limits.floors[tier.index()] else { continue };
+        let cap = limits.caps[tier.index()].map_or(u64::MAX, |cap| cap.tokens(most));
+        if floor > cap {
+            return Err(Error::FloorAboveCap { tier, floor, cap });
+        }
+        sum += floor;
+    }
+    if sum > ceiling {
+        return Err(Error::FloorsAboveAvailable { floors: sum, available: ceiling });
+    }
+    Ok(())
+}
+
 /// Budgets within limits, all in tokens and in [`Tier::ALL`] order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -44,7 +75,8 @@ pub struct Bounds {
 /// The budgets of all tiers, raised to their floors, cut to their caps, and scaled down where
 /// together they exceed what is available: floors first, then what is left of it in proportion to
 /// what each budget has above its floor, by largest remainder (ties: the earlier tier). Scaled
-/// budgets sum to `available` exactly.
+/// budgets sum to `available` exactly. Where nothing is available, nobody has anything: there is no
+/// floor to keep.
 ///
 /// # Errors
 /// [`Error::FloorAboveCap`], or [`Error::FloorsAboveAvailable`] where the floors alone exceed it.
@@ -53,6 +85,11 @@ pub fn tier_budgets_within(
     level: Level,
     limits: &Limits,
 ) -> Result<Bounds, Error> {
+    if limits.available == Some(0) {
+        let caps = limits.caps.map(|cap| cap.map_or(u64::MAX, |cap| cap.tokens(0)));
+        let none = [0; Tier::COUNT];
+        return Ok(Bounds { budgets: none, floors: none, caps, available: Some(0) });
+    }
     let mut budgets = tier_budgets(settings, level);
     let whole = budgets.iter().sum::<u64>().min(limits.available.unwrap_or(u64::MAX));
     let floors = limits.floors.map(|floor| floor.map_or(0, |floor| floor.tokens(whole)));
@@ -102,7 +139,6 @@ pub(crate) fn apportion(total: u64, weights: [u64; Tier::COUNT]) -> [u64; Tier::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Amount;
     use proptest::prelude::*;
 
     #[test]
@@ -152,7 +188,74 @@ mod tests {
         assert_eq!(refused, Error::FloorAboveCap { tier: Tier::Working, floor: 600, cap: 599 });
     }
 
+    #[test]
+    fn floors_that_no_call_can_keep_are_refused_before_any() {
+        let settings = Settings::default(); // 16384 tokens at most, for an expert's query
+        let tokens = |tokens| Some(Amount::Tokens(tokens));
+        let working = |floor, cap| Limits {
+            floors: [floor, None, None, None],
+            caps: [cap, None, None, None],
+            ..Limits::NONE
+        };
+        let check = |limits: &Limits, ceiling| check_floors(&settings, limits, ceiling);
+        let above = |cap| Err(Error::FloorAboveCap { tier: Tier::Working, floor: 600, cap });
+        for ceiling in [None, Some(0), Some(9999)] {
+            assert_eq!(check(&working(tokens(600), tokens(600)), ceiling), Ok(()));
+            assert_eq!(check(&working(tokens(600), tokens(599)), ceiling), above(599));
+        }
+        let share = |share| Some(Amount::Share(share));
+        assert_eq!(check(&working(tokens(600), share(0.0367)), None), Ok(()));
+        assert_eq!(check(&working(tokens(600), share(0.0366)), None), above(599));
+        assert_eq!(check(&working(tokens(600), share(0.5)), Some(1199)), above(599));
+        // A call may have too few tokens for a share to be one.
+        assert_eq!(check(&working(share(0.5), tokens(0)), Some(1000)), Ok(()));
+        let both = Limits { floors: [tokens(600), share(1.0), tokens(500), None], ..Limits::NONE };
+        for ceiling in [None, Some(0), Some(1100)] {
+            assert_eq!(check(&both, ceiling), Ok(()));
+        }
+        let refused = Error::FloorsAboveAvailable { floors: 1100, available: 1099 };
+        assert_eq!(check(&both, Some(1099)), Err(refused));
+        let most = Limits { floors: [tokens(MAX_COUNT); Tier::COUNT], ..Limits::NONE };
+        assert!(check(&most, Some(MAX_COUNT)).is_err());
+    }
+
+    #[test]
+    fn nothing_available_is_nothing_for_anybody() {
+        let limits = Limits {
+            floors: [Some(Amount::Tokens(600)); Tier::COUNT],
+            caps: [Some(Amount::Share(0.5)); Tier::COUNT],
+            available: Some(0),
+            ..Limits::NONE
+        };
+        let bounds = tier_budgets_within(&Settings::default(), Level::Medium, &limits).unwrap();
+        assert_eq!((bounds.budgets, bounds.floors, bounds.caps), ([0; 4], [0; 4], [0; 4]));
+    }
+
     proptest! {
+        #[test]
+        fn what_is_refused_before_any_call_no_call_can_keep(
+            floors in prop::array::uniform4(prop::option::of(0u64..30)),
+            caps in prop::array::uniform4(prop::option::of(prop_oneof![
+                (0u64..30).prop_map(Amount::Tokens),
+                (0.0..=1.0f64).prop_map(Amount::Share),
+            ])),
+            ceiling in prop::option::of(1u64..60),
+            max_total_tokens in 0u64..40,
+        ) {
+            let settings = Settings { max_total_tokens, ..Settings::default() };
+            let floors = floors.map(|it| it.map(Amount::Tokens));
+            let mut limits = Limits { floors, caps, ..Limits::NONE };
+            let is_accepted = check_floors(&settings, &limits, ceiling).is_ok();
+            let mut is_kept = false;
+            for available in (1..=ceiling.unwrap_or(200)).map(Some).chain([ceiling]) {
+                limits.available = available;
+                for level in Level::ALL {
+                    is_kept |= tier_budgets_within(&settings, level, &limits).is_ok();
+                }
+            }
+            prop_assert_eq!(is_accepted, is_kept);
+        }
+
         #[test]
         fn parts_sum_to_the_total_and_stay_within_their_weights(
             weights in prop::array::uniform4(prop_oneof![0u64..20, 0..=MAX_COUNT]),

@@ -38,7 +38,7 @@ use crate::allocation::Holder;
 use crate::call::{Among, Call, Outcome};
 use crate::counting::Counting;
 use crate::datetime;
-use crate::errors::{ArgumentValueError, Owner, refused_by_core};
+use crate::errors::{ArgumentValueError, Owner};
 use crate::gateway;
 use crate::item::{Field, Links, MemoryItem, preview_of};
 use crate::ranking::{Known, needs_links, needs_texts};
@@ -333,7 +333,7 @@ pub fn allocate(columns: &Bound<'_, PyAny>, call: &Call<'_>) -> PyResult<Outcome
         // What was refused may be a doubtful value as well; that is the better reason.
         resolve(&source, planned.as_ref().map_or(Doubts::ALL, |planned| planned.doubts))?;
     }
-    let planned = planned.map_err(|error| refused_by_core(py, &error))?;
+    let planned = planned.map_err(|error| call.refused(py, &error))?;
     let ColumnPlan { plan, non_finite, .. } = planned;
     py.check_signals()?;
     let has_text = table.text.is_some();

@@ -281,8 +281,9 @@ impl<P: Clone, E: Clone> Chunk<P, E> {
         }
         let tiers: Vec<u8> = self.places.iter().map(|place| place & TIER_BITS).collect();
         let members = Tier::ALL.map(|tier| count_equal(&tiers, tier as u8));
+        // Whatever comes after a NaN is not above it either: it counts as infinite, which stays.
         let magnitude = |largest: f32, value: &f32| {
-            if value.abs() <= largest { largest } else { value.abs() }
+            if value.is_nan() { f32::INFINITY } else { largest.max(value.abs()) }
         };
         let largest = self.importance.near().iter().fold(0.0, magnitude);
         let importance = if f64::from(largest) <= LARGEST { largest } else { f32::INFINITY };

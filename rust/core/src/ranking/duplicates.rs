@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::near::NearHashes;
 use super::text::Terms;
 
 /// Which texts count as the same.
@@ -31,26 +32,67 @@ impl DuplicateRule {
         let is_near = |bits| one.distance(other).is_some_and(|distance| distance <= bits);
         !self.is_off() && (is_equal || self.near.is_some_and(is_near))
     }
+
+    /// Texts that say the same, in pairs of what stands for them, as they come; none where there are more
+    /// than `most` pairs. A text may have parts that stand for the same.
+    #[must_use]
+    pub fn pairs<'a>(
+        self,
+        texts: impl Iterator<Item = (usize, &'a Terms)>,
+        most: usize,
+    ) -> Option<Vec<(usize, usize)>> {
+        let mut pairs = Vec::new();
+        if self.is_off() {
+            return Some(pairs);
+        }
+        // Texts with the same words, or near ones: those are among the near ones.
+        let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut near = self.near.map(NearHashes::within);
+        let mut stands_for = Vec::new();
+        for (place, terms) in texts {
+            let words = terms.fingerprint().zip(terms.similarity());
+            let Some((fingerprint, hash)) = words else { continue };
+            let mut pair = |&other: &usize| {
+                let other: usize = stands_for[other];
+                pairs.extend((other != place).then_some((other, place)));
+            };
+            if let Some(near) = &mut near {
+                near.near(hash).for_each(|other| pair(&other));
+                near.push(hash);
+            } else {
+                let group = groups.entry(fingerprint).or_default();
+                group.iter().for_each(pair);
+                group.push(stands_for.len());
+            }
+            stands_for.push(place);
+            if pairs.len() > most {
+                return None;
+            }
+        }
+        Some(pairs)
+    }
 }
 
 /// The texts that were taken.
 #[derive(Debug)]
-pub struct Taken<'a> {
+pub struct Taken {
     rule: DuplicateRule,
     fingerprints: HashMap<u64, u32>,
-    terms: Vec<(u32, &'a Terms)>,
+    /// Where near ones count: what is known of them, and whose they are.
+    near: Option<(NearHashes, Vec<u32>)>,
 }
 
-impl<'a> Taken<'a> {
+impl Taken {
     /// Nothing was taken.
     #[must_use]
     pub fn new(rule: DuplicateRule) -> Self {
-        Self { rule, fingerprints: HashMap::new(), terms: Vec::new() }
+        let near = rule.near.map(|bits| (NearHashes::within(bits), Vec::new()));
+        Self { rule, fingerprints: HashMap::new(), near }
     }
 
     /// Adds the text of a row, unless it repeats one before: then gives the row of that. Texts without
     /// words repeat nothing.
-    pub fn add(&mut self, row: u32, terms: &'a Terms) -> Option<u32> {
+    pub fn add(&mut self, row: u32, terms: &Terms) -> Option<u32> {
         let earlier = self.find(terms);
         if earlier.is_none() {
             self.hold(row, terms);
@@ -59,11 +101,14 @@ impl<'a> Taken<'a> {
     }
 
     /// Adds the text of a row, whatever it repeats.
-    pub fn hold(&mut self, row: u32, terms: &'a Terms) {
-        let Some(fingerprint) = terms.fingerprint() else { return };
+    pub fn hold(&mut self, row: u32, terms: &Terms) {
+        let (Some(fingerprint), Some(hash)) = (terms.fingerprint(), terms.similarity()) else {
+            return;
+        };
         self.fingerprints.entry(fingerprint).or_insert(row);
-        if self.rule.near.is_some() {
-            self.terms.push((row, terms));
+        if let Some((hashes, rows)) = &mut self.near {
+            hashes.push(hash);
+            rows.push(row);
         }
     }
 
@@ -78,9 +123,8 @@ impl<'a> Taken<'a> {
         if let Some(&earlier) = self.fingerprints.get(&fingerprint) {
             return Some(earlier);
         }
-        self.rule.near?;
-        let is_near = |(_, taken): &&(u32, &Terms)| self.rule.is_same(taken, terms);
-        self.terms.iter().find(is_near).map(|(earlier, _)| *earlier)
+        let (hashes, rows) = self.near.as_ref()?;
+        hashes.near(terms.similarity()?).min().map(|first| rows[first])
     }
 }
 

@@ -23,6 +23,7 @@ pub mod duplicates;
 mod explain;
 pub mod knapsack;
 pub mod lexical;
+pub mod near;
 pub mod normalise;
 mod options;
 pub mod pack;

@@ -95,17 +95,17 @@ pub fn pack<'a>(
 }
 
 /// Tiers on their way to being full.
-struct Filling<'c, 'a, T> {
+struct Filling<'c, T> {
     keyed: Keyed<'c>,
     /// Who is not tried, or no longer.
     is_out: Vec<bool>,
-    known: Taken<'a>,
+    known: Taken,
     watches: bool,
     terms: T,
     packed: Packed,
 }
 
-impl<'a, T: Fn(u32) -> Option<&'a Terms>> Filling<'_, 'a, T> {
+impl<'a, T: Fn(u32) -> Option<&'a Terms>> Filling<'_, T> {
     fn tier(&self, row: u32) -> Tier {
         self.keyed.tiers[row as usize]
     }

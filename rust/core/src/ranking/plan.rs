@@ -141,7 +141,7 @@ fn oversized<'a>(
     ranked: &Ranked,
     packed: &Packed,
     bounds: &Bounds,
-    mut known: Taken<'a>,
+    mut known: Taken,
     terms: impl Fn(u32) -> Option<&'a Terms>,
 ) -> [Option<u32>; Tier::COUNT] {
     for &row in packed.taken.iter().flatten() {

@@ -69,6 +69,12 @@ impl Terms {
         (self.length > 0).then_some(self.fingerprint)
     }
 
+    /// The `SimHash`; none where the text has no word.
+    #[must_use]
+    pub fn similarity(&self) -> Option<u64> {
+        (self.length > 0).then_some(self.similarity)
+    }
+
     /// In how many of 64 bits the `SimHash` differs. Few bits: nearly the same words in nearly the same
     /// order. None where a text has no word.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Who has a turn when the greatest keys are taken, and what budgets take of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{Considered, Judged};
 use crate::budget::Bounds;
@@ -9,8 +9,8 @@ use crate::ranking::Verdict;
 use crate::ranking::duplicates::Taken;
 use crate::tier::Tier;
 
-/// Texts of which every two are compared, at most: some ten milliseconds.
-const MOST_COMPARED: usize = 4096;
+/// Pairs of repetitions that are kept, at most: some megabytes.
+const MOST_PAIRS: usize = 1 << 18;
 
 /// Candidates in the order of their turns, whatever the budgets are.
 pub(super) struct Contenders<'s, 'a> {
@@ -77,32 +77,22 @@ impl<'s, 'a> Contenders<'s, 'a> {
         self.watches_near() || !self.fingerprints().all(|(_, fingerprint)| seen.insert(fingerprint))
     }
 
-    /// Places that repeat each other, in pairs; none where too many would have to be compared.
-    pub fn repetitions(&self) -> Option<Vec<(u32, u32)>> {
-        let near = self.judged.texts.filter(|texts| texts.rule.near.is_some());
-        let mut groups: HashMap<Option<u64>, Vec<u32>> = HashMap::new();
-        let mut pairs = Vec::new();
-        for (place, fingerprint) in self.fingerprints() {
-            let group = groups.entry(near.is_none().then_some(fingerprint)).or_default();
-            if near.is_some() && group.len() == MOST_COMPARED {
-                return None;
-            }
-            let is_same = |other: &&u32| {
-                near.is_none_or(|texts| {
-                    let [one, other] = [place, **other].map(|it| texts.known.terms(it));
-                    one.zip(other).is_some_and(|(one, other)| texts.rule.is_same(one, other))
-                })
-            };
-            pairs.extend(group.iter().filter(is_same).map(|&other| (other, place)));
-            group.push(place);
-        }
-        Some(pairs)
+    /// Places that repeat each other, in pairs; none where there are too many.
+    pub fn repetitions(&self) -> Option<Vec<(usize, usize)>> {
+        let Some(texts) = self.judged.texts else { return Some(Vec::new()) };
+        let terms = |&place: &u32| Some((place as usize, texts.known.terms(place)?));
+        texts.rule.pairs(self.tried().filter_map(terms), MOST_PAIRS)
+    }
+
+    /// Whoever may be taken.
+    fn tried(&self) -> impl Iterator<Item = &u32> {
+        self.lanes.iter().flatten().chain(&self.considered.pinned)
     }
 
     fn fingerprints(&self) -> impl Iterator<Item = (u32, u64)> {
         let texts = self.judged.texts;
-        let tried = self.lanes.iter().flatten().chain(&self.considered.pinned);
-        tried.filter_map(move |&place| Some((place, texts?.known.terms(place)?.fingerprint()?)))
+        self.tried()
+            .filter_map(move |&place| Some((place, texts?.known.terms(place)?.fingerprint()?)))
     }
 
     pub fn together(&self, order: Option<SpillOver>) -> Together {

@@ -105,7 +105,7 @@ struct Known<'a> {
 }
 
 impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
-    /// None where near repetitions are passed over, and too many texts would have to be compared.
+    /// None where too many of their texts repeat each other to be told apart again and again.
     #[must_use]
     #[expect(clippy::cast_possible_truncation)] // no more numbers than rows
     pub fn new(
@@ -130,7 +130,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         for (number, &place) in (0..).zip(&places) {
             numbers[place as usize] = number;
         }
-        let number = |place: u32| numbers[place as usize];
+        let number = |place: usize| numbers[place];
         let pairs = repetitions.into_iter();
         let apart = pairs.map(|(one, other)| (number(one), number(other))).collect();
         let keys: Vec<Key> = places.iter().map(|&place| source.key(place)).collect();
