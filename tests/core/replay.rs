@@ -218,7 +218,7 @@ proptest! {
             let grown = start + step * if varies_tier { number * 27 % 40 } else { number };
             let (settings, limits) = if varies_tier {
                 let budgets = [grown, 30, 10, 20];
-                (settings.with_budgets(budgets), Limits { available: Some(250), ..limits })
+                (settings.with_budgets(budgets), Limits { available: Some(40 + start), ..limits })
             } else {
                 (settings.clone(), Limits { available: Some(grown), ..limits })
             };
