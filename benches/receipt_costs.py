@@ -6,8 +6,8 @@ Lists of memories of some 215 characters, four tiers mixed, tokens counted befor
 ceiling, by the documented formula and by `evidence`. Asked afterwards: the report of all, with the budget at
 which each of the first hundred left out would be taken, and the sentence of the memory left out last.
 
-With `--ceilings` only what takes longest: under each ceiling, with tier budgets that sum to more (100,000 tokens),
-the report and the sentences of the first, the middle and the last memory left out, and whether their budgets
+With `--ceilings` only what takes longest: under each ceiling, with tier budgets that sum to 100,000 tokens,
+the report and the receipts of the first, the middle and the last memory left out, and whether their budgets
 were found.
 
 Receipts that change what is selected fail the run.
@@ -113,7 +113,8 @@ class Searches:
             for which, times in self.explain.items()
         ]
         columns = " ".join(f"{text:>28}" for text in (spread(self.report), *sentences))
-        return f"{self.call:<9} {self.rows:>7,} {self.ceiling:>9,} {self.left_out:>8,} {self.not_found:>9} {columns}"
+        what = f"{self.call:<9} {self.rows:>7,} {self.ceiling:>9,} {self.left_out:>8,} {self.not_found:>9}"
+        return f"{what} {columns}"
 
 
 HEADER_OF_SEARCHES = f"{'call':<9} {'rows':>7} {'ceiling':>9} {'left out':>8} {'not found':>9} " + " ".join(

@@ -1,12 +1,11 @@
-"""Replaying calls under other budgets finds what making each call anew finds, wherever that finds anything."""
+"""Replaying calls under other budgets finds what making each anew finds, wherever that finds anything."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-import pytest
-from hypothesis import event, example, given, reject, settings
+from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 
 from memory_budget_allocator import (
@@ -18,7 +17,6 @@ from memory_budget_allocator import (
     MemoryPool,
     PinnedOverflowError,
     PromptTemplate,
-    Ranking,
     WorkspaceConfig,
 )
 from strategies import NOW
@@ -40,8 +38,12 @@ TEMPLATES = (
     PromptTemplate(order="edges"),
     PromptTemplate(order="chronological", prologue=""),
     PromptTemplate(order="tier", epilogue=""),
-    PromptTemplate(headings={"rag": "# Found\n", "working": "# Now\n"}, item="- {text}\n", between="", order="edges"),
-    PromptTemplate(prologue="", headings={"rag": "# Found: "}, item="[{id}] {text}", between=".\n", epilogue=""),
+    PromptTemplate(
+        headings={"rag": "# Found\n", "working": "# Now\n"}, item="- {text}\n", between="", order="edges"
+    ),
+    PromptTemplate(
+        prologue="", headings={"rag": "# Found: "}, item="[{id}] {text}", between=".\n", epilogue=""
+    ),
     # Memories that do not begin where counts add up.
     PromptTemplate(prologue="", item="{text}", between="\n---\n", epilogue=""),
     PromptTemplate(item="<m>{text}</m>", between=" ", order="chronological"),
@@ -51,7 +53,7 @@ TEMPLATES = (
 texts = st.one_of(
     st.sampled_from(["Orders are kept in PostgreSQL.", "orders are KEPT, in postgresql", "At noon", "/", ""]),
     st.text("ab AB.,\n/1é漢", max_size=40),
-    st.builds(lambda words: " ".join(words), st.lists(st.sampled_from(["tea", "at", "noon.", "Orders"]), max_size=25)),
+    st.lists(st.sampled_from(["tea", "at", "noon.", "Orders"]), max_size=25).map(" ".join),
 )
 memories = st.builds(
     lambda text, tier, score, tokens, hours, fields: {

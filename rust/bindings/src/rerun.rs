@@ -185,13 +185,13 @@ impl<'a, 'py> Rerun<'a, 'py> {
     fn replaying(self, py: Python<'py>, judged: &'a Judged<'a>) -> Self {
         let goes_on = self.allocation.rendering.continued.is_some();
         let is_replayed = self.decider.is_by_key() && !self.limits.cut_oversized && !goes_on;
-        if let (true, true, Some(shown)) =
+        if let (true, true, Some(texts)) =
             (is_replayed, self.has_ceiling_on_text(), &self.kept.shown)
         {
             let Allocation { record, rendering, .. } = self.allocation;
             let (level, template) = (record.plan.level, rendering.template());
             let rendering = rendering.under(py, 0, &self.counts);
-            let source = Shown { py, judged, shown, rendering };
+            let source = Shown { py, judged, texts, rendering };
             self.replay.replace(Replay::new(judged, level, &self.limits, template, source));
         }
         self

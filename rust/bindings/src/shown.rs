@@ -15,7 +15,7 @@ pub struct Shown<'a, 'py> {
     pub py: Python<'py>,
     pub judged: &'a Judged<'a>,
     /// By place.
-    pub shown: &'a [(Entry, Py<PyString>)],
+    pub texts: &'a [(Entry, Py<PyString>)],
     pub rendering: Rendering,
 }
 
@@ -25,12 +25,12 @@ impl Source for Shown<'_, '_> {
     fn key(&self, place: u32) -> Key {
         let at = place as usize;
         let (considered, score) = (self.judged.considered, self.judged.keys[at]);
-        Key { tier: considered.tier[at], score, timestamp_us: self.shown[at].0.timestamp_us() }
+        Key { tier: considered.tier[at], score, timestamp_us: self.texts[at].0.timestamp_us() }
     }
 
     fn frame(&mut self, place: u32) -> PyResult<Framed> {
         let at = place as usize;
-        let (considered, (entry, text)) = (self.judged.considered, &self.shown[at]);
+        let (considered, (entry, text)) = (self.judged.considered, &self.texts[at]);
         let scores = &considered.scores;
         let selected = Selected {
             index: considered.row(at),

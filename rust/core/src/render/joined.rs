@@ -62,7 +62,7 @@ impl<'a> Joined<'a> {
     /// Tokens of the text of those memories by a `count` that adds up at walls. `frame` gives a memory in its frame.
     pub fn whole<'f, E>(
         &mut self,
-        numbers: impl Iterator<Item = u32> + Clone,
+        numbers: impl Iterator<Item = u32>,
         frame: impl Fn(u32) -> &'f Framed,
         mut count: impl FnMut(&str) -> Result<u64, E>,
     ) -> Result<u64, E> {
@@ -73,9 +73,9 @@ impl<'a> Joined<'a> {
         whole
     }
 
-    fn put_in_order(&mut self, numbers: impl Iterator<Item = u32> + Clone) {
+    fn put_in_order(&mut self, numbers: impl Iterator<Item = u32>) {
         let (mut first, mut last) = (usize::MAX, 0);
-        for number in numbers.clone() {
+        for number in numbers {
             let place = self.place_of[number as usize] as usize;
             self.is_in[place] = true;
             (first, last) = (first.min(place), last.max(place));
@@ -172,7 +172,7 @@ mod tests {
 
     fn template(item: &str, between: &str, headings: bool, order: Order) -> Template {
         let headings = if headings { ["", "# {tier}\n", "Rag:\n", "#\n"] } else { [""; 4] };
-        Template::parse(&Source { item, between, headings, order, ..Source::default() }).unwrap()
+        Template::parse(&Source { headings, item, between, order, ..Source::default() }).unwrap()
     }
 
     fn framed(template: &Template, tier: usize, text: &str, score: u8) -> Framed {
