@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::budget_search::Search;
 use crate::columns::Rows;
 use crate::epoch::Epoch;
 use crate::item::MemoryItem;
@@ -20,7 +21,6 @@ use crate::ranking::CallRanking;
 use crate::receipts::{self, Kept};
 use crate::record::Record;
 use crate::rendering::{Messages, Rendering};
-use crate::rerun::Search;
 use crate::tier_allocation::TierAllocation;
 use crate::{table, vocabulary};
 

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod arrow;
+mod budget_search;
 mod call;
 mod candidates;
 mod classes;

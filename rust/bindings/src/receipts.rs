@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::allocation::{Allocation, Holder};
+use crate::budget_search::{self, Search};
 use crate::call::{Among, Call};
 use crate::continued::Stepped;
 use crate::decider::Decider;
@@ -28,7 +29,7 @@ use crate::errors::ArgumentValueError;
 use crate::item::MemoryItem;
 use crate::ranking::Known;
 use crate::record::Entry;
-use crate::rerun::{self, Search};
+use crate::rerun;
 use crate::{fields, vocabulary};
 
 /// Memories left out of which a report says at which budget they would be taken.
@@ -187,7 +188,7 @@ pub fn of<'py>(
         None => FITS_REPORTED,
     };
     let wanted: Vec<usize> = left_out.take(most).collect();
-    let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted, search)?;
+    let fits = budget_search::fits(py, allocation, kept, &decider, &reasons, &wanted, search)?;
     let fits: HashMap<usize, Fit> = wanted.into_iter().zip(fits).collect();
     let left = left(allocation, &decider, considered);
     let selected = &allocation.record.plan.selected;
