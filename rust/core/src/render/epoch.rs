@@ -3,26 +3,30 @@
 //! An *epoch* is a run of texts each of which is the one before, epilogue aside, with more behind it. It
 //! begins with what fits into a share of the ceiling; later calls keep what is held, in its place, and append
 //! what they want and is not there. It ends when it holds too little of what a call wants.
+//!
+//! At the beginning, the pinned memories and the first of the others, in the order in which a ceiling lets them stay,
+//! may use the whole ceiling: so an epoch is empty only where nothing fits under the ceiling either.
 
 use std::collections::HashSet;
 
 use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
-use super::fit::{Bounds, Claim, Fitted, Hold, fit, fit_behind};
+use super::fit::{Bounds, Claim, Fitted, Hold, Start, fit_from};
 use super::template::Template;
 use crate::tier::Tier;
 
 /// How an epoch begins and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// Share of the ceiling that a new epoch fills, 0.0..=1.0.
+    /// Share of the ceiling that a new epoch fills, 0.0..=1.0. Its pinned memories and the first beside them
+    /// may need more.
     pub fill: f64,
     /// Least share of the value that a new epoch would have, 0.0..=1.0.
     pub rebuild_share: f64,
 }
 
 impl Policy {
-    /// What a new epoch may use of a ceiling.
+    /// What a new epoch fills of a ceiling.
     fn aim(&self, ceiling: u64) -> u64 {
         // A share of a count below 2^53 is one.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -103,7 +107,8 @@ pub struct Step {
     /// The candidates that a new text would hold, and that do not fit behind what was kept, in the order
     /// that decides ties.
     pub left_behind: Vec<usize>,
-    /// Tokens that a new text may have.
+    /// Tokens that a new text leaves no room in for what it does not hold: what it fills of the ceiling, or
+    /// the whole ceiling where it holds pinned memories alone, or none.
     pub room: u64,
 }
 
@@ -124,14 +129,10 @@ pub fn next<E>(
 ) -> Result<Step, E> {
     let Wanted { memories, claims, scores, apart, bounds } = *wanted;
     let aim = policy.aim(bounds.ceiling);
-    let mut room = aim;
-    let mut fresh =
-        fit(template, memories, claims, apart, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
-    if fresh.tokens > aim {
-        // Pinned memories need more than the share.
-        room = bounds.ceiling;
-        fresh = fit(template, memories, claims, apart, &bounds, &mut count)?;
-    }
+    let start = Start { kept: 0, share: aim };
+    let fresh = fit_from(start, template, memories, claims, apart, &bounds, &mut count)?;
+    let is_pinned = |row: &usize| claims[*row].hold == Hold::Pinned;
+    let room = if fresh.prompt.order.iter().all(is_pinned) { bounds.ceiling } else { aim };
     let gap = is_cut_off.then_some(Rebuilt::Changed);
     if held.is_empty() {
         return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::First)));
@@ -139,10 +140,11 @@ pub fn next<E>(
     let mut present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
     // What is said already need not be said again.
     let repeated = held.iter().flat_map(|held| &held.repeated_by);
-    present.extend(repeated.filter(|&&row| claims[row].hold != Hold::Pinned));
+    present.extend(repeated.filter(|row| !is_pinned(row)));
     let mut missing: Vec<usize> =
         fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
     missing.sort_unstable(); // the order that decides ties
+    // Behind a gap, whoever needs more than the share has it in a new text.
     let ceiling = if is_cut_off { aim } else { bounds.ceiling };
     let Fitted { prompt, tokens, .. } =
         append(template, wanted, held, &missing, ceiling, &mut count)?;
@@ -151,7 +153,9 @@ pub fn next<E>(
         order[held.len()..].iter().map(|at| missing[at - held.len()]).collect();
     let is_in = |row: &usize| present.contains(row) || appended.contains(row);
     let key = |row: usize| memories[row].key.score;
-    let best = fresh.prompt.order.iter().copied().reduce(|best, row| {
+    // What is pinned is there in any case.
+    let others = fresh.prompt.order.iter().copied().filter(|row| !is_pinned(row));
+    let best = others.reduce(|best, row| {
         if key(row) > key(best) || (key(row) >= key(best) && row < best) { row } else { best }
     });
     if tokens > bounds.ceiling || !best.is_none_or(|best| is_in(&best)) {
@@ -192,7 +196,8 @@ fn append<E>(
     // The missing ones are within the budgets of their tiers; what is held was, when it was appended.
     let bounds = Bounds { ceiling, budgets: [u64::MAX; Tier::COUNT] };
     // They were taken together, and repeat nothing that is held.
-    fit_behind(template, &memories, held.len(), &claims, &Apart::default(), &bounds, count)
+    let start = Start { kept: held.len(), share: ceiling };
+    fit_from(start, template, &memories, &claims, &Apart::default(), &bounds, count)
 }
 
 /// The same for the same numbers, in whatever order they come.

@@ -95,14 +95,27 @@ pub fn fit<E>(
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
-    fit_behind(template, memories, 0, claims, apart, bounds, count)
+    let start = Start { kept: 0, share: bounds.ceiling };
+    fit_from(start, template, memories, claims, apart, bounds, count)
 }
 
-/// As [`fit`], but the first so many memories keep their places before all others.
-pub(super) fn fit_behind<E>(
+/// How a text of a session starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// So many memories, from the first, keep their places before all others.
+    pub kept: usize,
+    /// Tokens of a text that holds more than one memory that is not pinned; at most the ceiling.
+    pub share: u64,
+}
+
+/// As [`fit`], from a start.
+///
+/// Only the pinned memories and the first that is taken beside them may use the whole ceiling. That is the first that
+/// [`fit`] takes, unless a text counts more than it would with more memories in it.
+pub(super) fn fit_from<E>(
+    start: Start,
     template: &Template,
     memories: &[Framed],
-    first: usize,
     claims: &[Claim],
     apart: &Apart,
     bounds: &Bounds,
@@ -116,10 +129,20 @@ pub(super) fn fit_behind<E>(
     });
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
     let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
-    let mut fitting =
-        Fitting { template, memories, first, claims, apart, bounds, costs, priority, recounts: 0 };
+    let mut fitting = Fitting {
+        start,
+        template,
+        memories,
+        claims,
+        apart,
+        bounds,
+        costs,
+        priority,
+        pinned,
+        recounts: 0,
+    };
     fitting.costs.fixed = fitting.fixed()?;
-    let (rows, refused) = fitting.shrink(pinned)?;
+    let (rows, refused) = fitting.shrink()?;
     let fitted = match refused {
         None if rows.tokens > bounds.ceiling => rows, // the pinned ones alone
         refused => fitting.refill(rows, refused)?,
@@ -151,16 +174,17 @@ struct Counted {
 }
 
 struct Fitting<'a, F> {
+    start: Start,
     template: &'a Template,
     memories: &'a [Framed],
-    /// How many of them keep their places before all others.
-    first: usize,
     claims: &'a [Claim],
     apart: &'a Apart,
     bounds: &'a Bounds,
     costs: Costs<F>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
+    /// How many of them are pinned; they come first.
+    pinned: usize,
     recounts: u32,
 }
 
@@ -175,21 +199,30 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         Ok(fixed)
     }
 
+    /// Tokens that a text of so many memories may have.
+    fn limit(&self, memories: usize) -> u64 {
+        if memories > self.pinned + 1 { self.start.share } else { self.bounds.ceiling }
+    }
+
+    fn fits(&self, whole: &Counted) -> bool {
+        whole.tokens <= self.limit(whole.rows.len())
+    }
+
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
     /// evicted in vain, if any was evicted.
-    fn shrink(&mut self, pinned: usize) -> Result<(Counted, Option<usize>), E> {
+    fn shrink(&mut self) -> Result<(Counted, Option<usize>), E> {
         let mut taken = self.take(&Counted::default(), &[])?;
         let mut whole = self.whole(taken.clone())?;
-        if whole.tokens <= self.bounds.ceiling {
+        if self.fits(&whole) {
             return Ok((whole, None));
         }
         let mut least = 1;
         loop {
-            let evictable = taken.len() - pinned;
+            let evictable = taken.len() - self.pinned;
             if evictable == 0 {
                 return Ok((whole, None));
             }
-            let excess = whole.tokens - self.bounds.ceiling;
+            let excess = whole.tokens - self.limit(taken.len());
             let (mut evicted, mut freed) = (0, 0u64);
             while evicted < evictable && (evicted < least || freed < excess) {
                 evicted += 1;
@@ -197,7 +230,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             }
             let fewer = taken[..taken.len() - evicted].to_vec();
             whole = self.whole(fewer.clone())?;
-            if whole.tokens <= self.bounds.ceiling {
+            if self.fits(&whole) {
                 let evicted = taken.split_off(fewer.len());
                 let (whole, refused) = self.bisect(whole, &evicted)?;
                 return Ok((whole, Some(refused)));
@@ -216,7 +249,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
                 break;
             }
             let more = self.whole([&whole.rows[..], &batch].concat())?;
-            if more.tokens <= self.bounds.ceiling {
+            if self.fits(&more) {
                 whole = more;
                 continue;
             }
@@ -236,7 +269,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
             let tried = self.whole([&base[..], &more[..middle]].concat())?;
-            if tried.tokens <= self.bounds.ceiling {
+            if self.fits(&tried) {
                 (fits, fitting) = (middle, tried);
             } else {
                 too_many = middle;
@@ -278,7 +311,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             if !has_heading[tier] {
                 grown = grown.saturating_add(self.costs.fixed.headings[tier]);
             }
-            if grown > self.bounds.ceiling && !is_pinned {
+            if grown > self.limit(count + 1) && !is_pinned {
                 in_vain += 1;
                 if in_vain == PATIENCE {
                     break;
@@ -314,7 +347,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         }
         let mut in_input_order = rows.clone();
         in_input_order.sort_unstable();
-        let prompt = self.template.assemble_behind(self.memories, self.first, in_input_order);
+        let prompt = self.template.assemble_behind(self.memories, self.start.kept, in_input_order);
         self.recounts += 1;
         let tokens = self.count(&prompt.text)?;
         Ok(Counted { rows, prompt, tokens })
