@@ -32,7 +32,7 @@ from memory_budget_allocator import (
 from reference import TIERS
 from strategies import NOW
 from test_ranking_doors import NOW_US, QUERY, WORDS, columns_of, meant_by
-from test_rendering import TEMPLATES, TOKENIZERS
+from test_rendering import TEMPLATES, TOKENIZERS, joining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -263,16 +263,15 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(door: st
     cases: Counter[str] = Counter()
 
     @given(st.integers(0, 2**32))
-    @settings(max_examples=60, database=None)
+    @settings(max_examples=70, database=None)
     def compare(seed: int) -> None:
         cases.update(compared_with_reference(Random(seed), door))
 
     compare()
-    # The first memory of a new text needs more than the share, alone or beside pinned ones; in steps of all kinds.
-    assert cases["above the share"] >= 15, cases
-    for kind in ("first", "None", "changed", "full"):
-        assert cases[f"above the share: {kind}"] >= 1, cases
-    assert cases["with a budget"] >= 50, cases
+    # The first memory of a new text needs more than the share, alone or beside pinned ones; also in later steps.
+    assert cases["above the share"] >= 20, cases
+    assert cases["above the share, later"] >= 10, cases
+    assert cases["above the share, with a budget"] >= 10, cases
 
 
 def compared_with_reference(random: Random, door: str) -> Counter[str]:
@@ -326,10 +325,10 @@ def compared_with_reference(random: Random, door: str) -> Counter[str]:
         assert len(result.allocation.explain(items[0].memory_id).splitlines()) == 1 if items else True
         check_budgets(conversation, result, receipts)
         held = [candidates[row] for row in rows]
-        cases[f"fill {fill}: {sum(e.fits_at_known for e in receipts)>0}"] += 1
         if expected.is_first_above_share:
-            cases.update(["above the share", f"above the share: {expected.rebuilt}"])
-        cases["with a budget"] += any(receipt.fits_at is not None for receipt in receipts)
+            cases["above the share"] += 1
+            cases["above the share, later"] += number > 0
+            cases["above the share, with a budget"] += any(each.fits_at is not None for each in receipts)
     return cases
 
 
@@ -343,11 +342,23 @@ CHOSEN = (
 )
 
 
-@given(st.integers(0, 2**32), st.sampled_from(list(DOORS)))
-@settings(max_examples=60, deadline=None)
-def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door: str) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(door: str) -> None:
     """A new session's first text is what a new text would hold; other reasons are those of any call."""
-    random = Random(seed)
+    cases: Counter[str] = Counter()
+
+    @given(st.integers(0, 2**32))
+    @settings(max_examples=40, database=None)
+    def compare(seed: int) -> None:
+        cases.update(compared_with_others(Random(seed), door))
+
+    compare()
+    assert cases["above the share"] >= 10, cases
+
+
+def compared_with_others(random: Random, door: str) -> Counter[str]:
+    """One conversation; how many of its steps were of which kind."""
+    cases: Counter[str] = Counter()
     items = memory_list(random)[:9]
     total = random.choice([60, 150, 300])
     config = WorkspaceConfig(
@@ -366,7 +377,7 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
         "tokenizer": random.choice(TOKENIZERS),
         "template": random.choice(TEMPLATES),
         "ranking": random.choice(CHOSEN),
-        "fill": random.choice([0.85, 1.0, 0.5]),
+        "fill": random.choice(FILLS),
         "rebuild_share": random.choice([0.0, 0.5]),
     }
     conversation = Conversation(config, door, **options)
@@ -374,7 +385,7 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
         if number:
             change(items, random)
         if door == "columns" and not items:
-            return
+            return cases
         result = conversation.ask(items, receipts=True)
         if result is None:
             conversation.said.pop()
@@ -397,6 +408,14 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
             receipts=True,
             **{name: options[name] for name in ("tokenizer", "template", "ranking")},
         )
+        # It is empty only where any call would be, unless a text counts more with fewer memories in it.
+        if options["tokenizer"] is not joining:
+            assert bool(fresh.selected) == bool(outside.selected)
+        share = int(config.max_prompt_tokens * options["fill"])
+        others = [memory for memory in fresh.selected if not memory.pinned]
+        if fresh.rendered_tokens > share and others:
+            cases["above the share"] += 1
+            assert len(others) == 1  # all else is within the share
         same = {each.position: each.reason for each in outside.report()}
         for each in receipts:
             if each.decision == "left_out" and each.position not in behind:
@@ -405,3 +424,4 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
                 of_others = {"over_ceiling", "over_tier_budget", "oversized"}
                 assert each.reason in (of_others if was == "selected" else {was})
         check_budgets(conversation, result, receipts)
+    return cases
