@@ -62,7 +62,7 @@ class SessionAllocation:
         """None if the text goes on with the one before; else why it does not.
 
         "first": nothing was held; "changed": a held memory is gone, or would now be written or counted
-        differently; "full": what has to be in the text does not fit behind what is held; "value": what is
+        differently; "full": a pinned memory or the best one does not fit behind what is held; "value": what is
         held is worth too little.
         """
         return self._epoch.rebuilt
@@ -111,7 +111,7 @@ class AllocationSession:
 
     @property
     def fill(self) -> float:
-        """Share of the ceiling that a rebuilt text fills."""
+        """Share of the ceiling that a rebuilt text fills; pinned memories and the best one may need more."""
         return self._fill
 
     @property

@@ -42,7 +42,7 @@ pub enum Rebuilt {
     First,
     /// A memory that was held is gone or has changed.
     Changed,
-    /// What has to be in the text does not fit behind what is held.
+    /// A pinned memory, or the best of the others, does not fit behind what is held.
     Full,
     /// What is held is worth too little.
     Value,
@@ -107,8 +107,8 @@ pub struct Step {
     /// The candidates that a new text would hold, and that do not fit behind what was kept, in the order
     /// that decides ties.
     pub left_behind: Vec<usize>,
-    /// Tokens that a new text leaves no room in for what it does not hold: what it fills of the ceiling, or
-    /// the whole ceiling where it holds pinned memories alone, or none.
+    /// Tokens in which a new text has no room for what it leaves out: the share, or the whole ceiling where
+    /// it holds nothing but pinned memories.
     pub room: u64,
 }
 
@@ -144,7 +144,7 @@ pub fn next<E>(
     let mut missing: Vec<usize> =
         fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
     missing.sort_unstable(); // the order that decides ties
-    // Behind a gap, whoever needs more than the share has it in a new text.
+    // Behind a gap only the share is filled: if the best needs more, the whole text is new.
     let ceiling = if is_cut_off { aim } else { bounds.ceiling };
     let Fitted { prompt, tokens, .. } =
         append(template, wanted, held, &missing, ceiling, &mut count)?;
