@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from memory_budget_allocator import (
     ArgumentTypeError,
     ArgumentValueError,
+    MemoryBudgetAllocator,
     MemoryBudgetError,
+    MemoryItem,
+    MemoryTier,
     MissingExtraError,
     TokenCounter,
     count_all_tokens,
@@ -187,6 +190,66 @@ def test_counters_as_objects() -> None:
         pickle.dumps(own)
 
 
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_counters_of_one_name_do_not_share_their_counts() -> None:
+    """A count is kept with its memory, so a name alone must not stand for a way of counting."""
+    memory = MemoryItem("a", "one two three", MemoryTier.RAG, None)
+    allocator = MemoryBudgetAllocator()
+
+    def counted(counter: TokenCounter) -> int:
+        return allocator.allocate("q", [memory], tokenizer=counter).total_tokens
+
+    assert (counted(TokenCounter("mine", len)), counted(TokenCounter("mine", words))) == (13, 3)
+    # Unless who makes them says that they count alike.
+    asked: list[str] = []
+
+    def noting(text: str) -> int:
+        asked.append(text)
+        return words(text)
+
+    vocabulary = TokenCounter("mine", noting, identity="v1")
+    assert (counted(vocabulary), len(asked)) == (3, 1)
+    assert counted(TokenCounter("mine", noting, identity="v1")) == 3
+    assert len(asked) == 1
+    (other,) = pickle.loads(pickle.dumps([memory]))
+    assert allocator.allocate("q", [other], tokenizer=vocabulary).total_tokens == 3
+    assert len(asked) == 1
+    for identity in ("v2", None):
+        assert counted(TokenCounter("mine", len, identity=identity)) == 13
+
+
+@pytest.mark.parametrize("name", ["estimate", "upper_bound", "o200k_base", "cl100k_base"])
+def test_a_counter_is_not_called_as_one_of_the_library(name: str) -> None:
+    with pytest.raises(ArgumentValueError, match=f'name "{name}" is that of a counter that comes with'):
+        TokenCounter(name, len)
+
+
+def test_what_a_counter_refuses_is_an_error_of_the_library(tmp_path: Path) -> None:
+    wrong: Any = 5
+    counter = TokenCounter("x", len)
+    folder = tmp_path / "folder.json"
+    folder.mkdir()
+    for call, message in (
+        (lambda: TokenCounter(wrong, len), r"name must be a str, got 5 \(int\)"),
+        (lambda: TokenCounter("\ud800", len), "name must be a text without lone surrogates"),
+        (lambda: TokenCounter("x", len, identity=wrong), r"identity must be a str, got 5 \(int\)"),
+        (lambda: TokenCounter.built_in(wrong), r"a text to name a counter must be a str, got 5 \(int\)"),
+        (lambda: counter.count(wrong), r"a text to count must be a str, got 5 \(int\)"),
+        (lambda: counter.count_all(wrong), r"texts to count must be a sequence of str, got 5 \(int\)"),
+        (lambda: counter.count_all("ab"), r"texts to count must be a sequence of str, got 'ab' \(str\)"),
+        (lambda: counter.count_all(["a", wrong]), r"a text to count must be a str, got 5 \(int\)"),
+        (lambda: counter.truncate(wrong, 1), r"a text to truncate must be a str, got 5 \(int\)"),
+        (lambda: count_all_tokens(wrong), r"takes an iterable of texts, got 5 \(int\)"),
+        (lambda: count_tokens("x", folder), r"folder\.json'.*directory"),
+        (lambda: count_tokens("x", "a\0.json"), r"tokenizer file 'a\\x00\.json'"),
+    ):
+        with pytest.raises(MemoryBudgetError, match=message):
+            call()
+
+
 def test_threads_count_the_same() -> None:
     texts = [row[0] for row in TABLE["rows"]] * 3
     expected, found = count_all_tokens(texts), []
@@ -212,6 +275,16 @@ def test_a_file_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         count_tokens("x", str(tmp_path / "missing.json"))
 
 
+class Uncopied:
+    """As a tokenizer with a part that is written in Python."""
+
+    def to_str(self) -> str:
+        raise RuntimeError("no")
+
+    def token_to_id(self, token: str) -> None:
+        raise NotImplementedError
+
+
 def test_a_file_counts(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers", reason="the extra 'tokenizers' is not installed")
     words = {"[UNK]": 0, "hello": 1, "world": 2}
@@ -221,6 +294,16 @@ def test_a_file_counts(tmp_path: Path) -> None:
     tokenizer.save(str(path))
     assert count_tokens("hello world you", path) == count_tokens("hello world you", str(path)) == 3
     assert count_tokens("hello hello", tokenizer) == 2
+    # What it would cut or pad is counted whole and alone, and a special token as the text that it is.
+    other = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+    other.enable_truncation(1)
+    other.enable_padding(length=9)
+    other.add_special_tokens(["</s>"])
+    assert count_tokens("hello world </s>", other) == 5
+    assert other.truncation["max_length"] == 1
+    assert len(other.encode("hello").ids) == 9
+    with pytest.raises(ArgumentValueError, match=r"a tokenizer of type .*Uncopied cannot be copied \(no"):
+        count_tokens("x", Uncopied())  # type: ignore[arg-type]
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ArgumentValueError, match="cannot be read"):
         count_tokens("x", path)

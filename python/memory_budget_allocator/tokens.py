@@ -46,10 +46,10 @@ REMEMBERED_CALLABLES = 64
 
 @runtime_checkable
 class HuggingFaceTokenizer(Protocol):
-    """What is used of a `tokenizers.Tokenizer`."""
+    """What is used of a `tokenizers.Tokenizer`, and what tells it from other objects."""
 
-    def encode(self, sequence: str, *, add_special_tokens: bool = True) -> object:
-        """The encoding of a text, with its `ids`."""
+    def to_str(self, pretty: bool = False) -> str:
+        """Its definition as JSON."""
         ...
 
     def token_to_id(self, token: str) -> int | None:
@@ -68,8 +68,9 @@ def count_tokens(text: str, tokenizer: Tokenizer = "o200k_base") -> int:
         text: any text; lone surrogates count as U+FFFD.
         tokenizer: "o200k_base" (the default) or "cl100k_base", exact; "upper_bound", never less than either;
             "estimate", 0.25 a character; the name of a model (`token_models.MODELS`); the path of a
-            tokenizer.json or a `tokenizers.Tokenizer` (with the extra `tokenizers`); or any callable that
-            takes a text and returns an int from 0 to 2**53 - 1.
+            tokenizer.json or a `tokenizers.Tokenizer` (with the extra `tokenizers`), counted without its
+            truncation and padding, as it is when it is first used; or any callable that takes a text and
+            returns an int from 0 to 2**53 - 1.
 
     Raises:
         ArgumentValueError: the name is not known (the message gives near ones), the callable raised, or what
@@ -93,7 +94,12 @@ def count_all_tokens(texts: Iterable[str], tokenizer: Tokenizer = "o200k_base") 
             f"count_all_tokens takes an iterable of texts, got {shown_with_type(texts)}; "
             "count_tokens counts a single one"
         )
-    listed = list(texts)
+    try:
+        listed = list(texts)
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"count_all_tokens takes an iterable of texts, got {shown_with_type(texts)}: {error}"
+        ) from error
     for text in listed:
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentTypeError(f"a text to count must be a str, got {shown_with_type(text)}")
@@ -122,7 +128,7 @@ def find_counter(tokenizer: Tokenizer) -> TokenCounter:
     if isinstance(given, str):
         return _of_file(Path(given)) if is_file_name(given) else _of_name(given)
     if isinstance(given, os.PathLike):
-        return _of_file(Path(cast("os.PathLike[str]", given)))
+        return _of_file(Path(os.fsdecode(cast("os.PathLike[str]", given))))
     if callable(given):
         return _remembered(given, _of_callable)
     if isinstance(given, HuggingFaceTokenizer):
@@ -146,7 +152,7 @@ def _built_in(name: str) -> TokenCounter:
 
 @functools.cache
 def _estimate() -> TokenCounter:
-    return TokenCounter("estimate:0.25", lambda text: max(1, len(text) // 4) if text else 0)
+    return TokenCounter("0.25 tokens a character", lambda text: max(1, len(text) // 4) if text else 0)
 
 
 def _of_name(name: str) -> TokenCounter:
@@ -189,21 +195,22 @@ def _remembered(counter: object, make: Callable[[object], TokenCounter]) -> Toke
     return known
 
 
-def _unique(name: str) -> str:
-    """A name that stands for one object of one process; what follows the # is not shown."""
-    import uuid  # only callables need it
-
-    return f"{name}#{uuid.uuid4().hex}"
-
-
 def _of_callable(counter: object) -> TokenCounter:
     name = getattr(counter, "__qualname__", None) or type(counter).__qualname__
-    return TokenCounter(_unique(str(name)), cast("Callable[[str], int]", counter))
+    return TokenCounter(str(name), cast("Callable[[str], int]", counter))
 
 
 def _of_hugging_face(tokenizer: object) -> TokenCounter:
-    encode = cast("HuggingFaceTokenizer", tokenizer).encode
-    return TokenCounter(_unique("tokenizers.Tokenizer"), _count_with(encode))
+    """Counts as the object does now, which stays as it is: a copy neither cuts nor pads."""
+    what = f"a tokenizer of type {type(tokenizer).__module__}.{type(tokenizer).__qualname__}"
+    try:
+        definition = cast("HuggingFaceTokenizer", tokenizer).to_str().encode()
+    except Exception as error:
+        raise ArgumentValueError(
+            f"{what} cannot be copied ({error}), and as it is it may cut texts or count special tokens in "
+            "them as one: pass a callable from str to int"
+        ) from error
+    return _of_definition(definition, what, "tokenizers.Tokenizer")
 
 
 def _count_with(encode: Callable[..., object]) -> Callable[[str], int]:
@@ -219,32 +226,38 @@ def _count_with(encode: Callable[..., object]) -> Callable[[str], int]:
 def _of_file(path: Path) -> TokenCounter:
     try:
         status = path.stat()
-    except OSError as error:
-        raise ArgumentValueError(f"tokenizer file {shown(str(path))}: {error.strerror or error}") from error
-    return _read_file(path.resolve(), status.st_mtime_ns, status.st_size)
+        return _read_file(path.resolve(), status.st_mtime_ns, status.st_size)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ArgumentValueError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise ArgumentValueError(f"tokenizer file {shown(str(path))}: {reason}") from error
 
 
 @functools.lru_cache(maxsize=16)
 def _read_file(path: Path, _modified_ns: int, _size: int) -> TokenCounter:
+    return _of_definition(path.read_bytes(), f"tokenizer file {shown(str(path))}", path.name)
+
+
+def _of_definition(definition: bytes, what: str, name: str) -> TokenCounter:
+    """The counter that a tokenizer.json defines; `what` is how errors call it."""
     try:
         import tokenizers  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
     except ImportError as error:
         raise MissingExtraError(
-            f"tokenizer file {shown(str(path))} needs the extra 'tokenizers': "
-            "pip install 'memory-budget-allocator[tokenizers]'"
+            f"{what} needs the extra 'tokenizers': pip install 'memory-budget-allocator[tokenizers]'"
         ) from error
     import hashlib
 
-    content = path.read_bytes()
     try:
-        tokenizer = tokenizers.Tokenizer.from_buffer(content)
+        tokenizer = tokenizers.Tokenizer.from_buffer(definition)
         tokenizer.encode_special_tokens = True  # they count as plain text
         tokenizer.no_truncation()
         tokenizer.no_padding()
     except Exception as error:
-        raise ArgumentValueError(f"tokenizer file {shown(str(path))} cannot be read: {error}") from error
-    name = f"{path.name}#{hashlib.sha256(content).hexdigest()}"
-    return TokenCounter(name, _count_with(tokenizer.encode))
+        raise ArgumentValueError(f"{what} cannot be read: {error}") from error
+    identity = hashlib.sha256(definition).hexdigest()
+    return TokenCounter(name, _count_with(tokenizer.encode), identity=identity)
 
 
 def find_configured_counter(config: WorkspaceConfig, tokenizer: object) -> TokenCounter:

@@ -19,6 +19,8 @@ use crate::errors::{
 };
 use crate::{counter, fields, gateway};
 
+/// The name of the default, which is no object.
+const ESTIMATE: &str = "estimate";
 static BUILT_IN: [&dyn Native; 3] = [&UpperBound, &O200K_BASE, &CL100K_BASE];
 static MADE: [PyOnceLock<Py<TokenCounter>>; BUILT_IN.len()] =
     [const { PyOnceLock::new() }; BUILT_IN.len()];
@@ -31,6 +33,7 @@ enum How {
 /// Counts the tokens of texts.
 #[pyclass(frozen, module = "memory_budget_allocator._core")]
 pub struct TokenCounter {
+    /// How it is called, also where others are called so.
     name: String,
     /// The mark of counts made this way.
     pub mark: Counter,
@@ -62,31 +65,54 @@ impl Uncounted {
 
 #[pymethods]
 impl TokenCounter {
-    /// `count(text)` returns the tokens of a text; `name` must stand for no other way of counting, in
-    /// this process or another.
+    /// `count(text)` returns the tokens of a text, an int from 0 to 2**53 - 1.
+    ///
+    /// Args:
+    ///     name: how results and errors call it; not the name of a counter that comes with the library.
+    ///     count: any callable.
+    ///     identity: a text that, with the name, stands for this way of counting in every process, such as
+    ///         the digest of a vocabulary: then the counts of counters that have both in common, and those
+    ///         of pickled memories, are known again. None: they are known to this counter alone.
     #[new]
-    fn new(name: String, count: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (name, count, *, identity = None))]
+    fn new(
+        name: &Bound<'_, PyAny>,
+        count: &Bound<'_, PyAny>,
+        identity: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = name.py();
+        let name = utf8(name, "name")?;
+        if name == ESTIMATE || BUILT_IN.iter().any(|native| native.name() == name) {
+            return Err(ArgumentValueError::new_err(format!(
+                "name {name:?} is that of a counter that comes with the library; choose another one"
+            )));
+        }
         if !count.is_callable() {
             return Err(ArgumentTypeError::new_err(format!(
                 "count must be a callable, got {}",
                 shown_with_type(count)
             )));
         }
-        let mark = counter::named(&name);
+        let identity = match identity {
+            Some(identity) => utf8(identity, "identity")?,
+            None => py
+                .import(intern!(py, "uuid"))?
+                .call_method0(intern!(py, "uuid4"))?
+                .getattr(intern!(py, "hex"))?
+                .extract()?,
+        };
+        // The length tells where the name ends, whatever it has in it.
+        let mark = counter::named(&format!("{}:{name}#{identity}", name.len()));
         Ok(Self { name, mark, how: How::Callable(count.clone().unbind()) })
     }
 
     /// The counter of that name that comes with the library: `upper_bound`, `o200k_base` or
     /// `cl100k_base`; None for any other name.
     #[staticmethod]
-    pub fn built_in(py: Python<'_>, name: &str) -> PyResult<Option<Py<Self>>> {
-        let mut all = BUILT_IN.into_iter().zip(&MADE);
-        let Some((native, place)) = all.find(|(native, _)| native.name() == name) else {
-            return Ok(None);
-        };
-        let (name, mark) = (name.to_owned(), counter::named(name));
-        let make = || Py::new(py, Self { name, mark, how: How::Native(native) });
-        Ok(Some(place.get_or_try_init(py, make)?.clone_ref(py)))
+    #[pyo3(name = "built_in")]
+    fn of_name(name: &Bound<'_, PyAny>) -> PyResult<Option<Py<Self>>> {
+        let text = text_to("name a counter", name)?;
+        text.to_str().map_or(Ok(None), |text| Self::built_in(name.py(), text))
     }
 
     /// Its name.
@@ -108,25 +134,38 @@ impl TokenCounter {
     }
 
     /// The tokens of one text.
-    fn count(&self, text: &Bound<'_, PyString>) -> PyResult<u64> {
+    fn count(&self, text: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let text = text_to("count", text)?;
         let counts = self.counts(text.py(), std::slice::from_ref(text));
         counts.map(|counts| counts[0]).map_err(|failed| failed.for_argument(text.py()))
     }
 
     /// The tokens of each text, in order; large batches are counted without the interpreter and on
     /// several threads.
-    #[expect(clippy::needless_pass_by_value)] // how arguments arrive
-    fn count_all(&self, py: Python<'_>, texts: Vec<Bound<'_, PyString>>) -> PyResult<Vec<u64>> {
+    fn count_all(&self, texts: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        let py = texts.py();
+        let refused = |cause| {
+            let got = shown_with_type(texts);
+            let message = format!("texts to count must be a sequence of str, got {got}");
+            caused_by(py, ArgumentTypeError::new_err(message), cause)
+        };
+        if texts.is_instance_of::<PyString>() {
+            return Err(refused(None));
+        }
+        let texts: Vec<Bound<'_, PyAny>> = texts.extract().map_err(|error| refused(Some(error)))?;
+        let texts = texts.iter().map(|text| text_to("count", text).cloned());
+        let texts = texts.collect::<PyResult<Vec<_>>>()?;
         self.counts(py, &texts).map_err(|failed| failed.for_argument(py))
     }
 
     /// The longest prefix found that counts at most `limit` tokens; never one that counts more.
     fn truncate<'py>(
         &self,
-        text: &Bound<'py, PyString>,
+        text: &Bound<'py, PyAny>,
         limit: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyString>> {
         let py = text.py();
+        let text = text_to("truncate", text)?;
         let limit =
             fields::count(limit).map_err(|refusal| refusal.for_argument(py, "limit", limit))?;
         if let How::Native(native) = self.how
@@ -142,7 +181,8 @@ impl TokenCounter {
         }
         // A callable, or a text with surrogates: halving, as if counts grew with the text. Whatever
         // they do, only a prefix that was counted is returned.
-        let fits = |prefix: &Bound<'py, PyString>| Ok::<_, PyErr>(self.count(prefix)? <= limit);
+        let fits =
+            |prefix: &Bound<'py, PyString>| Ok::<_, PyErr>(self.count(prefix.as_any())? <= limit);
         if fits(text)? {
             return fields::plain(text);
         }
@@ -173,6 +213,17 @@ impl TokenCounter {
 }
 
 impl TokenCounter {
+    /// As it is called from Python.
+    pub fn built_in(py: Python<'_>, name: &str) -> PyResult<Option<Py<Self>>> {
+        let mut all = BUILT_IN.into_iter().zip(&MADE);
+        let Some((native, place)) = all.find(|(native, _)| native.name() == name) else {
+            return Ok(None);
+        };
+        let (name, mark) = (name.to_owned(), counter::named(name));
+        let make = || Py::new(py, Self { name, mark, how: How::Native(native) });
+        Ok(Some(place.get_or_try_init(py, make)?.clone_ref(py)))
+    }
+
     pub fn upper_bound() -> Self {
         let name = UpperBound.name();
         Self { name: name.to_owned(), mark: counter::named(name), how: How::Native(&UpperBound) }
@@ -252,10 +303,31 @@ impl TokenCounter {
         Uncounted { position, fault, message, cause }
     }
 
-    /// The name without the number that tells callables of one name apart.
+    /// How results and errors call it.
     pub fn shown_name(&self) -> &str {
-        self.name.split_once('#').map_or(&self.name, |(name, _)| name)
+        &self.name
     }
+}
+
+/// An argument that has to be a text.
+fn text_to<'a, 'py>(what: &str, text: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyString>> {
+    text.cast::<PyString>().map_err(|_| {
+        let got = shown_with_type(text);
+        ArgumentTypeError::new_err(format!("a text to {what} must be a str, got {got}"))
+    })
+}
+
+/// A name, which errors have to be able to print.
+fn utf8(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<String> {
+    let Ok(text) = value.cast::<PyString>() else {
+        let got = shown_with_type(value);
+        return Err(ArgumentTypeError::new_err(format!("{argument} must be a str, got {got}")));
+    };
+    text.to_str().map(ToOwned::to_owned).map_err(|_| {
+        let got = shown(value);
+        let message = format!("{argument} must be a text without lone surrogates, got {got}");
+        ArgumentValueError::new_err(message)
+    })
 }
 
 fn called<'py>(

@@ -1,9 +1,13 @@
 //! Escaping: a value can neither close the frame it stands in nor open another.
 //!
 //! The literal parts of a template give the *guarded sequences*. Text is compared with them in a folded
-//! form: ASCII letters without case, full-width forms as their ASCII counterparts, every line break as
-//! `\n`, and neither other white space nor invisible characters at all. `< / MEMORY >` is as good a
-//! closing tag as `</memory>` to a model, so both are.
+//! form ([`super::fold`]): ASCII letters without case, other forms of a character as the character, and
+//! neither white space nor invisible characters at all. `< / MEMORY >` is as good a closing tag as
+//! `</memory>` to a model, so both are.
+//!
+//! Line breaks depend on the sequence. One that begins with a line break is guarded at the beginning of a
+//! line. Any other is looked for with the line breaks of the value passed over, as other white space is;
+//! those of the template part what stands on their sides.
 //!
 //! Wherever a value, with the literals next to it, would spell a guarded sequence, a *mark* is put behind
 //! the first character of the sequence: `<\/memory>`. The mark is a character that no literal of the
@@ -15,44 +19,10 @@
 //!   escaping does not change. Removing one mark from each of those places gives the value back, also
 //!   where it had marks of its own (`<\/memory>` becomes `<\\/memory>`).
 
-/// A character as it is compared; None for one that is passed over.
-fn fold(character: char) -> Option<char> {
-    match character {
-        '!'..='~' => Some(character.to_ascii_lowercase()),
-        '\n'
-        | '\r'
-        | '\u{b}'
-        | '\u{c}'
-        | '\u{1c}'..='\u{1e}'
-        | '\u{85}'
-        | '\u{2028}'
-        | '\u{2029}' => Some('\n'),
-        '\u{ad}'
-        | '\u{34f}'
-        | '\u{61c}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}'
-        | '\u{e0000}'..='\u{e0fff}' => None,
-        '\u{ff01}'..='\u{ff5e}' => {
-            // The block repeats ASCII from '!' on.
-            char::from_u32(u32::from(character) - 0xfee0).map(|ascii| ascii.to_ascii_lowercase())
-        }
-        _ if character.is_whitespace() || character.is_control() => None,
-        _ => Some(character.to_ascii_lowercase()),
-    }
-}
+use super::fold::{BREAK_OF_VALUE, fold, folded, of_value};
 
-/// A text as it is compared.
-pub(super) fn folded(text: &str) -> Vec<char> {
-    text.chars().filter_map(fold).collect()
-}
-
-/// What may stand directly before or behind a value, as it is compared. Several where that depends on
-/// the neighbours.
+/// What may stand directly before or behind a value, as it is compared: literals and other values. Several
+/// where that depends on the neighbours.
 pub(super) type Surroundings = Vec<Vec<char>>;
 
 /// One character of the text that is searched.
@@ -66,30 +36,28 @@ struct Place {
 /// The guarded sequences of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guards {
-    /// Folded, of at least two characters each.
-    sequences: Vec<Vec<char>>,
-    longest: usize,
-    /// The first characters of sequences: ASCII ones by their bits, and the others.
-    ascii_starts: u128,
-    other_starts: Vec<char>,
+    /// Those that begin with a line break.
+    of_lines: Sequences,
+    /// Those that have none.
+    anywhere: Sequences,
     mark: char,
 }
 
 impl Guards {
-    /// Guards against `sequences`; none of the template's `literals` has the mark.
+    /// Guards against `sequences`; none of the template's `literals` has the mark. A sequence has at
+    /// least two characters, and no line break but at its beginning.
     pub(super) fn new(mut sequences: Vec<Vec<char>>, literals: &[&str]) -> Self {
         sequences.sort_unstable();
         sequences.dedup();
-        let longest = sequences.iter().map(Vec::len).max().unwrap_or(0);
-        let is_free = |mark: &char| !literals.iter().any(|literal| literal.contains(*mark));
+        let (of_lines, anywhere) = sequences.into_iter().partition(|it| it[0] == '\n');
+        let literals: Vec<_> = literals.iter().map(|literal| folded(literal)).collect();
+        let is_free = |mark: &char| !literals.iter().any(|literal| literal.contains(mark));
         let usual = ['\\', '^', '~', '`', '|', '_'].into_iter();
         // Private use: a template would have to have all 6,400 of them.
         let mark = usual.chain('\u{e000}'..='\u{f8ff}').find(is_free).unwrap_or('\\');
-        let starts = || sequences.iter().map(|sequence| sequence[0]);
-        let ascii_starts =
-            starts().filter(char::is_ascii).fold(0, |bits, it| bits | 1 << u32::from(it));
-        let other_starts = starts().filter(|it| !it.is_ascii()).collect();
-        Self { sequences, longest, ascii_starts, other_starts, mark }
+        let [of_lines, anywhere] = [(of_lines, false), (anywhere, true)]
+            .map(|(all, is_over_breaks)| Sequences::new(all, is_over_breaks, mark));
+        Self { of_lines, anywhere, mark }
     }
 
     /// The character that breaks a guarded sequence.
@@ -98,28 +66,33 @@ impl Guards {
         self.mark
     }
 
-    /// The sequences as they are compared, in their order.
-    pub fn sequences(&self) -> impl Iterator<Item = String> + '_ {
-        self.sequences.iter().map(|sequence| sequence.iter().collect())
+    fn all(&self) -> impl Iterator<Item = &Vec<char>> {
+        self.of_lines.all.iter().chain(&self.anywhere.all)
     }
 
-    /// How often a text spells one of the sequences, as they are compared.
+    /// The sequences as they are compared, in their order.
+    pub fn sequences(&self) -> impl Iterator<Item = String> + '_ {
+        self.all().map(|sequence| sequence.iter().collect())
+    }
+
+    /// How often a text spells one of the sequences, as they are compared and without line breaks inside.
     #[must_use]
     pub fn spelled(&self, text: &str) -> usize {
         let text = folded(text);
         let count =
             |wanted: &Vec<char>| text.windows(wanted.len()).filter(|it| it == wanted).count();
-        self.sequences.iter().map(count).sum()
+        self.all().map(count).sum()
     }
 
-    /// How much of a neighbouring literal can matter.
+    /// How much of what stands next to a value can matter.
     pub(super) fn reach(&self) -> usize {
-        self.longest.saturating_sub(1)
+        // Every second character may be a line break of a value that is passed over.
+        2 * self.all().map(Vec::len).max().unwrap_or(0)
     }
 
     /// Whether one of the sequences has `run` inside, with something before and something after it.
     pub(super) fn enclose(&self, run: &[char]) -> bool {
-        self.sequences.iter().any(|sequence| {
+        self.all().any(|sequence| {
             let inner = &sequence[1..sequence.len() - 1];
             run.is_empty() || inner.windows(run.len()).any(|window| window == run)
         })
@@ -164,16 +137,56 @@ impl Guards {
 
     /// The bytes of `value` where marks belong, ascending.
     fn gaps(&self, value: &str, before: &Surroundings, behind: &Surroundings) -> Vec<usize> {
-        if self.sequences.is_empty() {
-            return Vec::new();
-        }
-        let reach = self.reach();
         let mut gaps = Vec::new();
+        self.of_lines.gaps(value, before, behind, &mut gaps);
+        self.anywhere.gaps(value, before, behind, &mut gaps);
+        gaps.sort_unstable();
+        gaps.dedup();
+        gaps
+    }
+}
+
+/// Sequences that are looked for in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sequences {
+    /// Folded, of at least two characters each.
+    all: Vec<Vec<char>>,
+    longest: usize,
+    /// Their first characters: ASCII ones by their bits, and the others.
+    ascii_starts: u128,
+    other_starts: Vec<char>,
+    /// Whether line breaks of values are passed over.
+    is_over_breaks: bool,
+    mark: char,
+}
+
+impl Sequences {
+    fn new(all: Vec<Vec<char>>, is_over_breaks: bool, mark: char) -> Self {
+        let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+        let starts = || all.iter().map(|sequence| sequence[0]);
+        let ascii_starts =
+            starts().filter(char::is_ascii).fold(0, |bits, it| bits | 1 << u32::from(it));
+        let other_starts = starts().filter(|it| !it.is_ascii()).collect();
+        Self { all, longest, ascii_starts, other_starts, is_over_breaks, mark }
+    }
+
+    /// Notes the bytes of `value` where marks belong, in any order.
+    fn gaps(
+        &self,
+        value: &str,
+        before: &Surroundings,
+        behind: &Surroundings,
+        gaps: &mut Vec<usize>,
+    ) {
+        if self.all.is_empty() {
+            return;
+        }
+        let reach = self.longest - 1;
         // Where no sequence begins in the value, one can only come in from before it.
         let begins = self.may_begin(value);
         let places = self.places(value, if begins { usize::MAX } else { 2 * reach + 1 });
         if begins {
-            self.search(&places, &mut gaps);
+            self.search(&places, gaps);
         }
         // Sequences that begin or end in the literals next to the value; in a short value, both.
         let mut window = Vec::with_capacity(4 * reach);
@@ -184,31 +197,29 @@ impl Guards {
         };
         for left in before {
             window.clear();
-            window.extend(literal(&left[left.len().saturating_sub(reach)..]));
+            window.extend(self.neighbours(left.iter().rev()).take(reach));
+            window.reverse();
             if let Some(last) = window.last_mut() {
                 last.gap = Some(0);
             }
             window.extend(head);
             if !tail.is_empty() {
-                self.search(&window, &mut gaps);
+                self.search(&window, gaps);
                 continue;
             }
             let length = window.len();
             for right in behind {
                 window.truncate(length);
-                window.extend(literal(&right[..right.len().min(reach)]));
-                self.search(&window, &mut gaps);
+                window.extend(self.neighbours(right.iter()).take(reach));
+                self.search(&window, gaps);
             }
         }
         for right in behind.iter().filter(|_| begins && !tail.is_empty()) {
             window.clear();
             window.extend(tail);
-            window.extend(literal(&right[..right.len().min(reach)]));
-            self.search(&window, &mut gaps);
+            window.extend(self.neighbours(right.iter()).take(reach));
+            self.search(&window, gaps);
         }
-        gaps.sort_unstable();
-        gaps.dedup();
-        gaps
     }
 
     /// Whether a sequence may begin with the character, as it is compared.
@@ -225,11 +236,20 @@ impl Guards {
         value.chars().any(|character| fold(character).is_some_and(|folded| self.is_start(folded)))
     }
 
+    /// How these sequences see a character that stands next to a value or, as [`of_value`], in one.
+    fn seen(&self, folded: char) -> Option<char> {
+        match folded {
+            BREAK_OF_VALUE if self.is_over_breaks => None,
+            BREAK_OF_VALUE => Some('\n'),
+            _ => Some(folded),
+        }
+    }
+
     /// The characters of a value that are compared, up to so many; marks are not.
     fn places(&self, value: &str, most: usize) -> Vec<Place> {
         let mut places = Vec::with_capacity(value.len().min(most));
         for (start, character) in value.char_indices().filter(|(_, it)| *it != self.mark) {
-            if let Some(folded) = fold(character) {
+            if let Some(folded) = fold(character).and_then(|it| self.seen(of_value(it))) {
                 let gap = Some(start + character.len_utf8());
                 places.push(Place { folded, gap });
                 if places.len() == most {
@@ -240,11 +260,18 @@ impl Guards {
         places
     }
 
+    fn neighbours<'a>(
+        &self,
+        folded: impl Iterator<Item = &'a char>,
+    ) -> impl Iterator<Item = Place> {
+        folded.filter_map(|&it| Some(Place { folded: self.seen(it)?, gap: None }))
+    }
+
     /// Notes where the guarded sequences that have a part in the value, or go across it where it has
     /// nothing to compare, are to be broken. Others have no gap to break them at.
     fn search(&self, places: &[Place], gaps: &mut Vec<usize>) {
         for (start, place) in places.iter().enumerate().filter(|(_, it)| self.is_start(it.folded)) {
-            for sequence in self.sequences.iter().filter(|sequence| sequence[0] == place.folded) {
+            for sequence in self.all.iter().filter(|sequence| sequence[0] == place.folded) {
                 let Some(found) = places.get(start..start + sequence.len()) else { continue };
                 if found.iter().zip(sequence).all(|(place, wanted)| place.folded == *wanted) {
                     let inner = &found[..found.len() - 1];
@@ -255,14 +282,11 @@ impl Guards {
     }
 }
 
-fn literal(folded: &[char]) -> impl Iterator<Item = Place> + '_ {
-    folded.iter().map(|&folded| Place { folded, gap: None })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fold::folded_value;
     use super::*;
 
     fn guards(sequences: &[&str]) -> Guards {
@@ -289,6 +313,9 @@ mod tests {
             ("one\r\n  - two", "one\r\n\\  - two"),
             ("one - two", "one - two"),
             ("a < b", "a < b"),
+            ("</memory\n>", "<\\/memory\n>"),
+            ("<\r\n/mem\u{2028}ory\u{85}\n>", "<\\\r\n/mem\u{2028}ory\u{85}\n>"),
+            ("﹤/𝐦emory>", "﹤\\/𝐦emory>"),
             ("", ""),
         ] {
             assert_eq!(escaped(&guards, value, "<memory>", "</memory>"), expected);
@@ -297,12 +324,17 @@ mod tests {
         assert_eq!(escaped(&guards, "- first", "Facts:\n", "\n"), "\\- first");
         assert_eq!(escaped(&guards, "a<", "", "/memory>"), "a<\\");
         assert_eq!(escaped(&guards, "/", "<", "memory>"), "\\/");
+        assert_eq!(escaped(&guards, "\n/\n", "<", "memory>"), "\\\n/\n");
+        // The template's own line breaks part what stands on their sides.
+        assert_eq!(escaped(&guards, "</memory", "", "\n>"), "</memory");
     }
 
     #[test]
     fn the_mark_is_no_part_of_a_literal() {
         let literals = ["a\\b", "^"];
         assert_eq!(Guards::new(vec![folded("a\\b")], &literals).mark(), '~');
+        // Not even in another form.
+        assert_eq!(Guards::new(vec![], &["＼"]).mark(), '^');
     }
 
     /// Texts of the characters that matter, so that sequences overlap, nest and straddle.
@@ -317,22 +349,34 @@ mod tests {
         fn nothing_is_forged_and_nothing_is_lost(
             value in text(),
             // No mark in them: Template sees to that.
-            sequences in prop::collection::vec("[ab<>/\n-]{2,5}", 0..4),
+            sequences in prop::collection::vec("\n[ab<>/-]{1,4}|[ab<>/-]{2,5}", 0..4),
             before in prop::collection::vec("[ab<>/ \n-]{0,5}", 1..3),
             behind in prop::collection::vec("[ab<>/ \n-]{0,5}", 1..3),
+            // Whether another value stands there, and no literal.
+            are_values in prop::array::uniform2(any::<bool>()),
         ) {
             let sequences: Vec<_> = sequences.iter().map(|it| folded(it)).collect();
             let guards = Guards::new(sequences.clone(), &[]);
-            let left: Surroundings = before.iter().map(|it| folded(it)).collect();
-            let right: Surroundings = behind.iter().map(|it| folded(it)).collect();
+            let [left, right] = [(before, are_values[0]), (behind, are_values[1])].map(
+                |(texts, are_values)| -> Surroundings {
+                    let fold = if are_values { folded_value } else { folded };
+                    texts.iter().map(|it| fold(it)).collect()
+                },
+            );
             let mut out = String::new();
             guards.escape(&value, &left, &right, &mut out);
             prop_assert_eq!(guards.unescape(&out, &left, &right), value);
-            let escaped = folded(&out);
+            let compared = |texts: &[char], sequence: &[char]| -> Vec<char> {
+                let is_of_line = sequence[0] == '\n';
+                let texts = texts.iter().filter(|it| is_of_line || **it != BREAK_OF_VALUE);
+                texts.map(|&it| if it == BREAK_OF_VALUE { '\n' } else { it }).collect()
+            };
             for (left, right) in left.iter().flat_map(|l| right.iter().map(move |r| (l, r))) {
-                let whole = [&left[..], &escaped, right].concat();
-                let inside = left.len()..left.len() + escaped.len();
                 for sequence in &sequences {
+                    let parts = [left, &folded_value(&out), right];
+                    let [left, value, right] = parts.map(|part| compared(part, sequence));
+                    let inside = left.len()..left.len() + value.len();
+                    let whole = [left, value, right].concat();
                     for (start, window) in whole.windows(sequence.len()).enumerate() {
                         let end = start + window.len();
                         let touches = start < inside.end && end > inside.start;

@@ -16,6 +16,7 @@ mod apart;
 mod assemble;
 pub mod epoch;
 pub mod fit;
+mod fold;
 mod guard;
 mod messages;
 mod order;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::guard::{Guards, Surroundings, folded};
+use super::fold::{folded, folded_value};
+use super::guard::{Guards, Surroundings};
 use super::order::Order;
 use super::slot::{Part, Piece, Slot, TemplateError, parse};
 use crate::tier::Tier;
@@ -173,6 +174,7 @@ impl Template {
         let mut before = self.before.clone();
         for (position, piece) in self.item.iter().enumerate() {
             let start = out.len();
+            let mut fold: fn(&str) -> Vec<char> = folded;
             match piece {
                 Piece::Literal(literal) => {
                     out.push_str(literal);
@@ -186,10 +188,11 @@ impl Template {
                         let guards = if own_line { &self.line_guards } else { &self.guards };
                         let behind = self.behind(position, memory);
                         guards.escape(&value, &before, &behind, &mut out);
+                        fold = folded_value;
                     }
                 },
             }
-            extend(&mut before, &out[start..], self.line_guards.reach());
+            extend(&mut before, &out[start..], fold, self.line_guards.reach());
         }
         out
     }
@@ -231,12 +234,12 @@ fn value<'a>(slot: Slot, memory: &Memory<'a>) -> Value<'a> {
 }
 
 /// What now stands before the next value.
-fn extend(before: &mut Surroundings, text: &str, reach: usize) {
+fn extend(before: &mut Surroundings, text: &str, fold: fn(&str) -> Vec<char>, reach: usize) {
     // Only the end matters, and most characters are compared.
     let start = text.char_indices().rev().nth(4 * reach).map_or(0, |(start, _)| start);
-    let mut end = folded(&text[start..]);
+    let mut end = fold(&text[start..]);
     if end.len() < reach {
-        end = folded(text);
+        end = fold(text);
     }
     for one in before {
         one.extend(&end);
