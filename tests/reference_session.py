@@ -73,7 +73,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     budgets: dict[str, int] = field(default_factory=dict)
     is_first_above_share: bool = False
-    """Whether a new text holds its first memory although the share has no room for it."""
+    """Whether a new text holds one memory although the share has room for none but pinned ones."""
 
 
 def scaled(budgets: dict[str, int], available: int) -> dict[str, int]:
@@ -191,9 +191,11 @@ def step(candidates: Sequence[Candidate], held: Sequence[Candidate], call: Call)
         return None
     rows = tried(candidates, call, budgets)
     aim = min(int(call.available * call.fill), call.available)
-    fresh, tokens = fitting(
-        candidates, rows, [], call.available, share=aim, budgets=budgets, frame=call.frame
-    )
+    fresh, tokens = fitting(candidates, rows, [], aim, share=aim, budgets=budgets, frame=call.frame)
+    if all(candidates[row].pinned for row in fresh):
+        fresh, tokens = fitting(
+            candidates, rows, [], call.available, share=aim, budgets=budgets, frame=call.frame
+        )
     if tokens > call.available:
         return None
     kept = found(candidates, held)

@@ -270,20 +270,19 @@ def test_pinned_memories_may_need_more_than_the_share() -> None:
     assert ids(result) == [f"m{number}" for number in range(7)]
 
 
-def test_the_best_memory_may_need_more_than_the_share_and_nothing_else_may() -> None:
-    for fill in (0.0, 0.05, 0.85):
-        page = MemoryItem("page", "x" * 390, MemoryTier.WORKING, NOW, relevance_score=0.9)
-        memories = [page, *(item(number, 0.5) for number in range(5))]
+def test_where_nothing_has_room_in_the_share_the_best_has_it_under_the_ceiling() -> None:
+    page = MemoryItem("page", "x" * 390, MemoryTier.WORKING, NOW, relevance_score=0.9)
+    short = [item(number, 0.5) for number in range(5)]
+    for fill, memories in ((0.0, [*short, page]), (0.05, [*short, page]), (0.85, [page])):
         asked = session(fill=fill)
         first = ask(asked, memories)
         assert (ids(first), first.rebuilt) == (["page"], "first")
         assert 0.85 * 120 < first.rendered_tokens <= 120
         again = ask(asked, memories)
         assert (again.render(), again.rebuilt) == (first.render(), None)
-    # Where the share has room for what goes before it, a page has none.
-    page.relevance_score = 0.4
-    asked.restart()
-    assert ids(ask(asked, memories)) == ["m0", "m1", "m2", "m3", "m4"]
+    # What has room is not given up for a page that has none.
+    asked = session()
+    assert ids(ask(asked, [*short, page])) == ["m0", "m1", "m2", "m3", "m4"]
 
 
 def test_of_no_share_a_session_holds_the_best_of_each_question() -> None:

@@ -268,7 +268,7 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(door: st
         cases.update(compared_with_reference(Random(seed), door))
 
     compare()
-    # The first memory of a new text needs more than the share, also in later steps.
+    # A new text needs more than the share for one that is not pinned, also in later steps.
     assert cases["above the share"] >= 20, cases
     assert cases["above the share, later"] >= 10, cases
     assert cases["above the share, with a budget"] >= 10, cases

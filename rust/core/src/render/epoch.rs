@@ -4,8 +4,9 @@
 //! begins with what fits into a share of the ceiling; later calls keep what is held, in its place, and append
 //! what they want and is not there. It ends when it holds too little of what a call wants.
 //!
-//! At the beginning, the pinned memories and the first of the others, in the order in which a ceiling lets them stay,
-//! may use the whole ceiling: so an epoch is empty only where nothing fits under the ceiling either.
+//! Where the share has room for none but the pinned memories, these and the first of the others, in the order in
+//! which a ceiling lets them stay, may use the whole ceiling: so an epoch is empty only where nothing fits under the
+//! ceiling either. It does not give up what fits into the share for one that does not.
 
 use std::collections::HashSet;
 
@@ -18,8 +19,8 @@ use crate::tier::Tier;
 /// How an epoch begins and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// Share of the ceiling that a new epoch fills, 0.0..=1.0. Its pinned memories and the first beside them
-    /// may need more.
+    /// Share of the ceiling that a new epoch fills, 0.0..=1.0. Its pinned memories may need more, and so may
+    /// one beside them, where no other has room in the share.
     pub fill: f64,
     /// Least share of the value that a new epoch would have, 0.0..=1.0.
     pub rebuild_share: f64,
@@ -130,8 +131,12 @@ pub fn next<E>(
     let Wanted { memories, claims, scores, apart, bounds } = *wanted;
     let aim = policy.aim(bounds.ceiling);
     let start = Start { kept: 0, share: aim };
-    let fresh = fit_from(start, template, memories, claims, apart, &bounds, &mut count)?;
+    let within_share = Bounds { ceiling: aim, ..bounds };
+    let mut fresh = fit_from(start, template, memories, claims, apart, &within_share, &mut count)?;
     let is_pinned = |row: &usize| claims[*row].hold == Hold::Pinned;
+    if fresh.prompt.order.iter().all(is_pinned) && aim < bounds.ceiling {
+        fresh = fit_from(start, template, memories, claims, apart, &bounds, &mut count)?;
+    }
     let room = if fresh.prompt.order.iter().all(is_pinned) { bounds.ceiling } else { aim };
     let gap = is_cut_off.then_some(Rebuilt::Changed);
     if held.is_empty() {
@@ -144,7 +149,7 @@ pub fn next<E>(
     let mut missing: Vec<usize> =
         fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
     missing.sort_unstable(); // the order that decides ties
-    // Behind a gap only the share is filled: if the best needs more, the whole text is new.
+    // Behind a gap only the share is filled: if the best has no room there, the whole text is new.
     let ceiling = if is_cut_off { aim } else { bounds.ceiling };
     let Fitted { prompt, tokens, .. } =
         append(template, wanted, held, &missing, ceiling, &mut count)?;
