@@ -111,7 +111,7 @@ class AllocationSession:
 
     @property
     def fill(self) -> float:
-        """Share of the ceiling that a rebuilt text fills; where nothing has room in it, the best may use all."""
+        """Share of the ceiling that a rebuilt text fills; where none has room in it, one may use all."""
         return self._fill
 
     @property
