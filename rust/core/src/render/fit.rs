@@ -107,14 +107,27 @@ pub fn fit<E>(
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
-    fit_behind(template, memories, 0, claims, apart, bounds, count)
+    let start = Start { kept: 0, share: bounds.ceiling };
+    fit_from(start, template, memories, claims, apart, bounds, count)
 }
 
-/// As [`fit`], but the first so many memories keep their places before all others.
-pub(super) fn fit_behind<E>(
+/// How a text of a session starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// So many memories, from the first, keep their places before all others.
+    pub kept: usize,
+    /// Tokens of a text that holds more than one memory that is not pinned; at most the ceiling.
+    pub share: u64,
+}
+
+/// As [`fit`], from a start.
+///
+/// Only the pinned memories and the first that is taken beside them may use the whole ceiling. That is the first that
+/// [`fit`] takes, unless a text counts more than it would with more memories in it.
+pub(super) fn fit_from<E>(
+    start: Start,
     template: &Template,
     memories: &[Framed],
-    first: usize,
     claims: &[Claim],
     apart: &Apart,
     bounds: &Bounds,
@@ -126,26 +139,27 @@ pub(super) fn fit_behind<E>(
     let costs = Costs { count, parts: vec![None; memories.len()], fixed: Fixed::default() };
     let (priority, recounts) = (Vec::new(), 0);
     let mut fitting = Fitting {
+        start,
         template,
         memories,
-        first,
         claims,
         apart,
         bounds,
         costs,
         holds,
         priority,
+        pinned,
         recounts,
     };
     fitting.costs.fixed = fitting.fixed()?;
-    let mut fitted = fitting.once(pinned)?;
+    let mut fitted = fitting.once()?;
     let mut in_vain = Vec::new();
     for _ in 0..FLOOR_ROUNDS {
         let raised = fitting.raise(&fitted, &in_vain)?;
         if raised.is_empty() {
             break;
         }
-        let again = fitting.once(pinned)?;
+        let again = fitting.once()?;
         let (are_in, are_not): (Vec<_>, Vec<_>) =
             raised.into_iter().partition(|row| again.rows.contains(row));
         if !are_in.is_empty() {
@@ -188,10 +202,9 @@ struct Counted {
 }
 
 struct Fitting<'a, F> {
+    start: Start,
     template: &'a Template,
     memories: &'a [Framed],
-    /// How many of them keep their places before all others.
-    first: usize,
     claims: &'a [Claim],
     apart: &'a Apart,
     bounds: &'a Bounds,
@@ -200,6 +213,8 @@ struct Fitting<'a, F> {
     holds: Vec<Hold>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
+    /// How many of them are pinned; they come first.
+    pinned: usize,
     recounts: u32,
 }
 
@@ -215,11 +230,11 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
     }
 
     /// Evicts and refills, with the present holds.
-    fn once(&mut self, pinned: usize) -> Result<Counted, E> {
+    fn once(&mut self) -> Result<Counted, E> {
         let mut priority: Vec<usize> = (0..self.memories.len()).collect();
         priority.sort_by(|&a, &b| self.holds[a].cmp(&self.holds[b]).then(self.by_score(a, b)));
         self.priority = priority;
-        let (rows, refused) = self.shrink(pinned)?;
+        let (rows, refused) = self.shrink()?;
         match refused {
             None if rows.tokens > self.bounds.ceiling => Ok(rows), // the pinned ones alone
             refused => self.refill(rows, refused),
@@ -236,7 +251,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
     /// what their tiers have not used of them and, by the sum of the parts, beside all that is raised. Gives
     /// the left-out ones. Best score first.
     fn raise(&mut self, text: &Counted, in_vain: &[usize]) -> Result<Vec<usize>, E> {
-        if text.tokens > self.bounds.ceiling || self.bounds.floors == [0; Tier::COUNT] {
+        if !self.fits(text) || self.bounds.floors == [0; Tier::COUNT] {
             return Ok(Vec::new());
         }
         let mut is_in = vec![false; self.memories.len()];
@@ -268,7 +283,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
                 continue;
             }
             let grown = self.grown(sum, row)?;
-            if grown.tokens <= self.bounds.ceiling {
+            if grown.tokens <= self.limit(grown.count) {
                 (sum, used[tier], is_in[row]) = (grown, charged, true);
                 holds[row] = Hold::Floor;
                 raised.push(row);
@@ -280,21 +295,30 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         Ok(raised)
     }
 
+    /// Tokens that a text of so many memories may have.
+    fn limit(&self, memories: usize) -> u64 {
+        if memories > self.pinned + 1 { self.start.share } else { self.bounds.ceiling }
+    }
+
+    fn fits(&self, whole: &Counted) -> bool {
+        whole.tokens <= self.limit(whole.rows.len())
+    }
+
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
     /// evicted in vain, if any was evicted.
-    fn shrink(&mut self, pinned: usize) -> Result<(Counted, Option<usize>), E> {
+    fn shrink(&mut self) -> Result<(Counted, Option<usize>), E> {
         let mut taken = self.take(&Counted::default(), &[])?;
         let mut whole = self.whole(taken.clone())?;
-        if whole.tokens <= self.bounds.ceiling {
+        if self.fits(&whole) {
             return Ok((whole, None));
         }
         let mut least = 1;
         loop {
-            let evictable = taken.len() - pinned;
+            let evictable = taken.len() - self.pinned;
             if evictable == 0 {
                 return Ok((whole, None));
             }
-            let excess = whole.tokens - self.bounds.ceiling;
+            let excess = whole.tokens - self.limit(taken.len());
             let (mut evicted, mut freed) = (0, 0u64);
             while evicted < evictable && (evicted < least || freed < excess) {
                 evicted += 1;
@@ -302,7 +326,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
             }
             let fewer = taken[..taken.len() - evicted].to_vec();
             whole = self.whole(fewer.clone())?;
-            if whole.tokens <= self.bounds.ceiling {
+            if self.fits(&whole) {
                 let evicted = taken.split_off(fewer.len());
                 let (whole, refused) = self.bisect(whole, &evicted)?;
                 return Ok((whole, Some(refused)));
@@ -321,7 +345,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
                 break;
             }
             let more = self.whole([&whole.rows[..], &batch].concat())?;
-            if more.tokens <= self.bounds.ceiling {
+            if self.fits(&more) {
                 whole = more;
                 continue;
             }
@@ -341,7 +365,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
             let tried = self.whole([&base[..], &more[..middle]].concat())?;
-            if tried.tokens <= self.bounds.ceiling {
+            if self.fits(&tried) {
                 (fits, fitting) = (middle, tried);
             } else {
                 too_many = middle;
@@ -376,7 +400,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
                 continue;
             }
             let grown = self.grown(sum, row)?;
-            if grown.tokens > self.bounds.ceiling && !is_pinned {
+            if grown.tokens > self.limit(grown.count) && !is_pinned {
                 in_vain += 1;
                 if in_vain == PATIENCE {
                     break;
@@ -425,7 +449,7 @@ impl<F: FnMut(&str) -> Result<u64, E>, E> Fitting<'_, F> {
         }
         let mut in_input_order = rows.clone();
         in_input_order.sort_unstable();
-        let prompt = self.template.assemble_behind(self.memories, self.first, in_input_order);
+        let prompt = self.template.assemble_behind(self.memories, self.start.kept, in_input_order);
         self.recounts += 1;
         let tokens = self.count(&prompt.text)?;
         Ok(Counted { rows, prompt, tokens })
