@@ -333,6 +333,47 @@ def test_every_door_lets_no_floor_be_overtaken(door: str) -> None:
     assert cases["a floor was overtaken"] >= 10, cases
 
 
+def crowded(random: Random) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """More memories than a ceiling has room for, in workspaces of all kinds, evenly distributed as well.
+
+    Many are evicted and given back at once, and many sums of parts are wrong about the whole.
+    """
+    tiers = random.sample(TIERS, random.randint(1, 4))
+    longest, largest = random.choice([20, 120]), random.choice([6, 30])
+    scores = [random.random() for _ in range(random.choice([3, 30]))]
+    drawn = [
+        noted(
+            "ab" * random.randint(2, longest),
+            token_count=random.randint(1, largest),
+            tier=random.choice(tiers),
+            relevance_score=random.choice(scores),
+            pinned=random.random() < 0.03,
+        )
+        for _ in range(random.randint(8, 24))
+    ]
+    floors = {tier: random.randint(1, 40) for tier in tiers if random.random() < 0.4}
+    caps = {tier: floors.get(tier, 0) + random.randint(0, 60) for tier in tiers if random.random() < 0.2}
+    limited = {
+        "max_total_tokens": random.randint(60, 600),
+        "tier_floors": floors,
+        "tier_caps": caps,
+        "spill_over": random.random() < 0.4,
+        "spill_over_order": random.choice(["score", "tier"]),
+        "minimum_score": random.choice([0.0, 0.0, 0.0, 0.3]),
+    }
+    whole = sum(len(fields["text"]) // 4 + 10 for fields in drawn)
+    most = 20 + int(whole * random.uniform(0.15, 0.9))
+    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic])}
+
+
+def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
+    cases: Counter[str] = Counter()
+    for seed in range(1200):
+        drawn, limited, ceiling = crowded(Random(seed))
+        cases[follow("items", drawn, limited, "simple", ceiling)] += 1
+    assert cases["changed by the ceiling"] >= 600, cases
+
+
 def test_a_pool_too_large_to_be_sorted_follows_them_too() -> None:
     cases: Counter[str] = Counter()
 
