@@ -149,6 +149,13 @@ def erratic(text: str) -> int:
     return -(-len(text) // 4) + crc32(text.encode()) % 120
 
 
+def joined(text: str) -> int:
+    """Every line has up to 23 more in a text of several, and such a text up to 39: the parts say too little."""
+    _, *lines = text.split("\n")
+    more = sum(crc32(line.encode()) % 24 for line in lines)
+    return -(-len(text) // 4) + more + (crc32(text.encode()) % 40 if lines else 0)
+
+
 def expected_of(
     plain: list[Memory], config: WorkspaceConfig, level: str, ceiling: dict[str, Any]
 ) -> tuple[Grant, dict[str, list[int]], Text]:
@@ -276,7 +283,7 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
         limited=floors_and_caps(),
         level=st.sampled_from(LEVELS),
         share=st.floats(0.2, 0.8),
-        tokenizer=st.sampled_from([None, uneven, erratic]),
+        tokenizer=st.sampled_from([None, uneven, erratic, joined]),
     )
     # What the ceiling has room for is never all that the budgets allow.
     @example([noted("a" * 40)] * 8, {"max_total_tokens": 400}, "simple", 0.5, None)
@@ -327,7 +334,7 @@ def test_every_door_lets_no_floor_be_overtaken(door: str) -> None:
     for seed in range(240):
         shared = ({}, {"spill_over": True}, {"tier_caps": {"long_term": 30}})[seed % 3]
         limited = {"max_total_tokens": 600, "tier_floors": {"long_term": 25}, **shared}
-        tokenizer = uneven if seed % 2 else erratic
+        tokenizer = (uneven, erratic, joined)[seed % 5 % 3]
         ceiling = {"max_prompt_tokens": 120 + seed % 160, "tokenizer": tokenizer}
         cases[follow(door, around_a_floor(seed), limited, "simple", ceiling)] += 1
     assert cases["a floor was overtaken"] >= 10, cases
@@ -362,8 +369,8 @@ def crowded(random: Random) -> tuple[list[dict[str, Any]], dict[str, Any], dict[
         "minimum_score": random.choice([0.0, 0.0, 0.0, 0.3]),
     }
     whole = sum(len(fields["text"]) // 4 + 10 for fields in drawn)
-    most = 20 + int(whole * random.uniform(0.15, 0.9))
-    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic])}
+    most = 20 + int(whole * random.uniform(0.15, 1.2))
+    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic, joined, joined])}
 
 
 def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
