@@ -150,10 +150,10 @@ def erratic(text: str) -> int:
 
 
 def joined(text: str) -> int:
-    """Every line has up to 23 more in a text of several, and such a text up to 39: the parts say too little."""
+    """Every line has up to eleven more in a text of several, and that text up to 119: the parts say too little."""
     _, *lines = text.split("\n")
-    more = sum(crc32(line.encode()) % 24 for line in lines)
-    return -(-len(text) // 4) + more + (crc32(text.encode()) % 40 if lines else 0)
+    more = sum(crc32(line.encode()) % 12 for line in lines)
+    return -(-len(text) // 4) + more + (crc32(text.encode()) % 120 if lines else 0)
 
 
 def expected_of(
@@ -379,6 +379,15 @@ def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
         drawn, limited, ceiling = crowded(Random(seed))
         cases[follow("items", drawn, limited, "simple", ceiling)] += 1
     assert cases["changed by the ceiling"] >= 600, cases
+
+
+@pytest.mark.parametrize("runs", [[63], [64], [63, 63], [33, 33, 64], [1] * 70])
+def test_so_many_in_a_row_are_looked_at_in_vain(runs: list[int]) -> None:
+    """Best score first: a short memory, as many long ones as there is no room for, and so on."""
+    texts = ["short"] + [text for run in runs for text in ["long" * 500] * run + ["short"]]
+    drawn = [noted(text, relevance_score=1.0 - at / 1000) for at, text in enumerate(texts)]
+    ceiling = {"max_prompt_tokens": 1000, "tokenizer": lambda text: -(-len(text) // 3)}
+    assert follow("items", drawn, {"max_total_tokens": 4000}, "simple", ceiling) == "changed by the ceiling"
 
 
 def test_a_pool_too_large_to_be_sorted_follows_them_too() -> None:
