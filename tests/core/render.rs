@@ -491,28 +491,6 @@ fn a_long_text_is_counted_in_pieces_of_the_order_of_the_limit() {
 }
 
 #[test]
-fn the_whole_is_counted_seldom_however_small_the_excess() {
-    let template = Template::default();
-    let row = Row {
-        id: String::new(),
-        text: "x".into(),
-        tier: Tier::Rag,
-        score: 0.5,
-        timestamp_us: NO_TIME,
-        tokens: 1,
-        hold: Hold::Free,
-    };
-    let rows = vec![row; 200];
-    // Whatever is evicted, the text is one token too long, until there is one memory left.
-    let count = |text: &str| [0, 1].get(text.matches("<memory>").count()).map_or(201, |it| *it);
-    let bounds = Bounds { ceiling: 200, budgets: [200; Tier::COUNT], floors: [0; Tier::COUNT] };
-    let (_, fitted) = fitted(&template, &rows, &Apart::default(), &bounds, count);
-    assert_eq!((fitted.prompt.order.len(), fitted.tokens), (1, 1));
-    let most = most_recounts(rows.len(), false);
-    assert!(fitted.recounts <= most, "{} counts, and {most} are the most", fitted.recounts);
-}
-
-#[test]
 fn a_counter_that_fails_ends_it() {
     let template = Template::default();
     let memories = vec![];

@@ -1,0 +1,125 @@
+//! The steps under a ceiling, each by a case that only this step decides.
+
+use std::convert::Infallible;
+
+use memory_budget_core::decay::NO_TIME;
+use memory_budget_core::render::fit::{Bounds, Claim, Fitted, Hold, fit, most_recounts};
+use memory_budget_core::render::{Apart, Framed, Memory, Source, Template};
+use memory_budget_core::tier::Tier;
+
+/// A memory: its text, its tier, what it claims and its score.
+type Row<'a> = (&'a str, Tier, u64, f64);
+
+const A: Tier = Tier::Working;
+const B: Tier = Tier::Project;
+const C: Tier = Tier::LongTerm;
+const D: Tier = Tier::Rag;
+
+const TEN: &str = "aaaaaaaaaa";
+const DOUBLE: &str = "aaaaaaaaaaaaaaaaaaaaa";
+
+/// One character before each text: ten of a text are eleven of the whole.
+fn template() -> Template {
+    let bare = Source { prologue: "=", epilogue: "", between: "+", ..Source::default() };
+    Template::parse(&Source { item: "{text}", ..bare }).unwrap()
+}
+
+fn fitted(
+    rows: &[Row<'_>],
+    apart: &Apart,
+    bounds: &Bounds,
+    count: impl Fn(&str) -> usize,
+) -> Fitted {
+    let template = template();
+    let frame = |&(text, tier, tokens, score): &Row<'_>| {
+        let memory = Memory { id: "", text, tier, score, timestamp: "", tokens };
+        Framed::new(&template, &memory, NO_TIME)
+    };
+    let memories: Vec<_> = rows.iter().map(frame).collect();
+    let claims: Vec<_> = rows.iter().map(|row| Claim { tokens: row.2, hold: Hold::Free }).collect();
+    let count = |text: &str| Ok::<_, Infallible>(count(text) as u64);
+    fit(&template, &memories, &claims, apart, bounds, count).unwrap()
+}
+
+/// Whom a text of so many times eleven characters holds, in input order.
+fn held(rows: &[Row<'_>], ceiling: u64, floors: [u64; Tier::COUNT]) -> Vec<usize> {
+    let bounds = Bounds { ceiling: 11 * ceiling, budgets: [100; Tier::COUNT], floors };
+    in_input_order(fitted(rows, &Apart::default(), &bounds, str::len))
+}
+
+fn in_input_order(fitted: Fitted) -> Vec<usize> {
+    let mut rows = fitted.prompt.order;
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn the_whole_is_counted_seldom_however_small_the_excess() {
+    let rows = [("x", D, 1, 0.5); 200];
+    // Whatever is evicted, the text is one token too long, until there is one memory left.
+    let count = |text: &str| if text.len() > 2 { 401 } else { text.len() };
+    let bounds = Bounds { ceiling: 400, budgets: [200; Tier::COUNT], floors: [0; Tier::COUNT] };
+    let fitted = fitted(&rows, &Apart::default(), &bounds, count);
+    assert_eq!((fitted.prompt.order.len(), fitted.tokens), (1, 2));
+    let most = most_recounts(rows.len(), false);
+    assert!(fitted.recounts <= most, "{} counts, and {most} are the most", fitted.recounts);
+}
+
+/// Who is evicted for a raised memory may leave its tier below its floor: the next round is for that.
+#[test]
+fn floors_are_filled_in_three_rounds() {
+    let rows = [
+        (TEN, A, 5, 0.1),
+        (TEN, B, 20, 0.7),
+        (TEN, B, 5, 0.1),
+        (TEN, C, 20, 0.8),
+        (TEN, C, 5, 0.1),
+        (DOUBLE, D, 20, 0.9),
+        (TEN, D, 5, 0.1),
+    ];
+    assert_eq!(held(&rows, 4, [0; 4]), [1, 3, 5]);
+    assert_eq!(held(&rows, 4, [12, 0, 0, 0]), [0, 3, 5]);
+    assert_eq!(held(&rows, 4, [12, 12, 0, 0]), [0, 2, 5]);
+    assert_eq!(held(&rows, 4, [12, 12, 12, 0]), [0, 2, 3, 4]);
+    // A fourth would give the last tier its own.
+    assert_eq!(held(&rows, 4, [12; 4]), [0, 2, 3, 4]);
+}
+
+/// What does not fit, raised or not, leaves the floor to what does.
+#[test]
+fn what_was_raised_in_vain_is_not_raised_again() {
+    let rows = [("dddddddddd", A, 8, 0.5), (TEN, A, 8, 0.4), (TEN, B, 8, 0.9), (TEN, B, 8, 0.8)];
+    // Its part does not tell: with anything around it, it is far too long.
+    let count = |text: &str| {
+        let is_whole = text.starts_with('=');
+        text.len() + if is_whole && text.contains('d') { 1000 } else { 0 }
+    };
+    let bounds = Bounds { ceiling: 22, budgets: [100; 4], floors: [12, 0, 0, 0] };
+    assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, count)), [1, 2]);
+}
+
+/// A floor may be above the budget, where the rest of a tier was given to others.
+#[test]
+fn no_floor_is_raised_beyond_its_budget() {
+    let rows = [
+        (DOUBLE, A, 11, 0.9),
+        (DOUBLE, A, 11, 0.9),
+        (DOUBLE, A, 11, 0.9),
+        (TEN, A, 5, 0.1),
+        (TEN, B, 5, 0.8),
+        (TEN, B, 5, 0.7),
+    ];
+    let bounds = Bounds { ceiling: 22, budgets: [10, 100, 0, 0], floors: [40, 0, 0, 0] };
+    assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, str::len)), [3, 4]);
+}
+
+/// Of a pair, the better one stays, whatever the floor of the other.
+#[test]
+fn what_a_text_says_already_is_not_raised() {
+    let rows = [(TEN, A, 5, 0.1), (TEN, B, 5, 0.9), (TEN, B, 5, 0.8)];
+    let bounds = Bounds { ceiling: 22, budgets: [100; 4], floors: [12, 0, 0, 0] };
+    for (pairs, expected) in [(vec![], [0, 1]), (vec![(0, 2)], [1, 2])] {
+        let apart = pairs.into_iter().collect();
+        assert_eq!(in_input_order(fitted(&rows, &apart, &bounds, str::len)), expected);
+    }
+}
