@@ -59,6 +59,7 @@ struct Case<'a> {
     caps: [Option<u8>; 4],
     floors_are_shares: bool,
     spill_over: Option<bool>,
+    /// The minimum score, and above that what share of all that is wanted the ceiling has room for.
     minimum: u8,
     available: u16,
     now_us: i64,
@@ -243,8 +244,7 @@ fuzz_target!(|case: Case| {
         Framed::new(&template, &memory, times[row])
     };
     // Those who move up are what twice the tokens would select.
-    let doubled =
-        Settings { max_total_tokens: 2 * settings.max_total_tokens, ..settings.clone() };
+    let doubled = Settings { max_total_tokens: 2 * settings.max_total_tokens, ..settings.clone() };
     let wider = Limits { available: limits.available.map(|it| 2 * it), ..limits };
     let wider = plan_within(&candidates, &doubled, &wider, Level::Medium, time(case.now_us));
     let is_new = |it: &Selected| !plan.selected.iter().any(|one| one.index == it.index);
@@ -263,6 +263,10 @@ fuzz_target!(|case: Case| {
     let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
     let count = |text: &str| Ok::<_, Infallible>(tokens_of(case.counter, text));
     let (apart, floors) = (Apart::default(), bounds.floors);
+    // A ceiling that changes something, mostly.
+    let all = template.assemble(&framed, (0..framed.len()).collect()).text;
+    let share = u64::from(case.minimum / 8) + 1;
+    let ceiling = ceiling.min(tokens_of(case.counter, &all) * share / 32);
     let bounds = Bounds { ceiling, budgets, floors };
     let fitted = fit(&template, &framed, &claims, &apart, &bounds, count);
     let fitted = fitted.unwrap_or_else(|never| match never {});

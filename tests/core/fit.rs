@@ -41,6 +41,12 @@ fn fitted(
     fit(&template, &memories, &claims, apart, bounds, count).unwrap()
 }
 
+/// A counter whose parts do not tell: with anything around it, a text with a `d` is far too long.
+fn without_telling(text: &str) -> usize {
+    let is_whole = text.starts_with('=');
+    text.len() + if is_whole && text.contains('d') { 1000 } else { 0 }
+}
+
 /// Whom a text of so many times eleven characters holds, in input order.
 fn held(rows: &[Row<'_>], ceiling: u64, floors: [u64; Tier::COUNT]) -> Vec<usize> {
     let bounds = Bounds { ceiling: 11 * ceiling, budgets: [100; Tier::COUNT], floors };
@@ -89,13 +95,21 @@ fn floors_are_filled_in_three_rounds() {
 #[test]
 fn what_was_raised_in_vain_is_not_raised_again() {
     let rows = [("dddddddddd", A, 8, 0.5), (TEN, A, 8, 0.4), (TEN, B, 8, 0.9), (TEN, B, 8, 0.8)];
-    // Its part does not tell: with anything around it, it is far too long.
-    let count = |text: &str| {
-        let is_whole = text.starts_with('=');
-        text.len() + if is_whole && text.contains('d') { 1000 } else { 0 }
-    };
     let bounds = Bounds { ceiling: 22, budgets: [100; 4], floors: [12, 0, 0, 0] };
-    assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, count)), [1, 2]);
+    assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, without_telling)), [1, 2]);
+}
+
+/// Three batches are tried, and what was evicted in vain is in none of them.
+#[test]
+fn refilling_goes_on_without_what_failed() {
+    let long = ("dddddddddd", A, 8, 0.5);
+    let short = (TEN, A, 8, 0.1);
+    let bounds = Bounds { ceiling: 100, budgets: [100; 4], floors: [0; 4] };
+    let held = |rows: &[Row<'_>]| {
+        in_input_order(fitted(rows, &Apart::default(), &bounds, without_telling))
+    };
+    assert_eq!(held(&[long, long, long, short]), [3]);
+    assert!(held(&[long, long, long, long, short]).is_empty());
 }
 
 /// A floor may be above the budget, where the rest of a tier was given to others.
