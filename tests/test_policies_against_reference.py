@@ -156,6 +156,11 @@ def joined(text: str) -> int:
     return -(-len(text) // 4) + more + (crc32(text.encode()) % 120 if lines else 0)
 
 
+def coarse(text: str) -> int:
+    """Few counts that are often the same, and often the ceiling itself."""
+    return joined(text) // 20 * 20
+
+
 def expected_of(
     plain: list[Memory], config: WorkspaceConfig, level: str, ceiling: dict[str, Any]
 ) -> tuple[Grant, dict[str, list[int]], Text]:
@@ -369,8 +374,8 @@ def crowded(random: Random) -> tuple[list[dict[str, Any]], dict[str, Any], dict[
         "minimum_score": random.choice([0.0, 0.0, 0.0, 0.3]),
     }
     whole = sum(len(fields["text"]) // 4 + 10 for fields in drawn)
-    most = 20 + int(whole * random.uniform(0.15, 1.2))
-    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic, joined, joined])}
+    most = 20 * int(whole * random.uniform(0.15, 1.2) / 20 + 2)
+    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic, joined, coarse])}
 
 
 def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:

@@ -99,6 +99,19 @@ fn what_was_raised_in_vain_is_not_raised_again() {
     assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, without_telling)), [1, 2]);
 }
 
+/// With three memories the text has all the tokens there are, and none too many.
+#[test]
+fn no_more_is_evicted_than_has_to_be() {
+    let rows = [(TEN, A, 1, 0.9), (TEN, A, 1, 0.8), (TEN, A, 1, 0.7), (TEN, A, 1, 0.6)];
+    let bounds = Bounds { ceiling: 44, budgets: [100; 4], floors: [0; 4] };
+    let count = |text: &str| match text.len() / 11 {
+        4 => 54,
+        3 => 44,
+        _ => text.len(),
+    };
+    assert_eq!(in_input_order(fitted(&rows, &Apart::default(), &bounds, count)), [0, 1, 2]);
+}
+
 /// Three batches are tried, and what was evicted in vain is in none of them.
 #[test]
 fn refilling_goes_on_without_what_failed() {
