@@ -125,6 +125,14 @@ fn refilling_goes_on_without_what_failed() {
     assert!(held(&[long, long, long, long, short]).is_empty());
 }
 
+#[test]
+fn what_costs_nothing_is_no_part_of_a_floor() {
+    let rows = [(TEN, A, 0, 0.1), (TEN, B, 5, 0.9), (TEN, B, 5, 0.8)];
+    for floors in [[0; 4], [12, 0, 0, 0], [0, 0, 0, 12]] {
+        assert_eq!(held(&rows, 2, floors), [1, 2]);
+    }
+}
+
 /// A floor may be above the budget, where the rest of a tier was given to others.
 #[test]
 fn no_floor_is_raised_beyond_its_budget() {
