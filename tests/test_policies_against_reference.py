@@ -150,7 +150,7 @@ def erratic(text: str) -> int:
 
 
 def joined(text: str) -> int:
-    """Every line has up to eleven more in a text of several, and that text up to 119: the parts say too little."""
+    """Each line has up to eleven more in a text of several, and that text up to 119: parts say too little."""
     _, *lines = text.split("\n")
     more = sum(crc32(line.encode()) % 12 for line in lines)
     return -(-len(text) // 4) + more + (crc32(text.encode()) % 120 if lines else 0)
@@ -311,24 +311,24 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
     assert cases["changed by the ceiling"] >= 30, cases
 
 
-def around_a_floor(seed: int) -> list[dict[str, Any]]:
-    """Better memories that are longer than they say, and a tier whose floor of 25 tokens covers some of its.
+def around_floors(random: Random, floored: list[str]) -> list[dict[str, Any]]:
+    """Better memories that are longer than they say, and tiers whose floors cover some of theirs.
 
     Evenly distributed: what hypothesis prefers to draw is seldom such a case.
     """
-    random = Random(seed)
 
-    def one(floored: bool) -> dict[str, Any]:
+    def one(tier: str) -> dict[str, Any]:
+        is_floored = tier in floored
         cost = random.choice([12, 16, 20, 24, 30, 35, 40, 45])
         return noted(
-            "ab" * (2 * cost if floored else random.choice([3, 4]) * cost),
+            "ab" * (2 * cost if is_floored else random.choice([3, 4]) * cost),
             token_count=cost,
-            tier="long_term" if floored else random.choice(["working", "project"]),
-            relevance_score=random.choice([0.1, 0.2, 0.3] if floored else [0.5, 0.7, 0.9]),
+            tier=tier,
+            relevance_score=random.choice([0.1, 0.2, 0.3] if is_floored else [0.5, 0.7, 0.9]),
             pinned=random.random() < 0.05,
         )
 
-    drawn = [one(floored=at < 4) for at in range(16)]
+    drawn = [one(tier) for tier in floored * 4 + random.choices(["working", "project"], k=12)]
     random.shuffle(drawn)
     return drawn
 
@@ -337,11 +337,19 @@ def around_a_floor(seed: int) -> list[dict[str, Any]]:
 def test_every_door_lets_no_floor_be_overtaken(door: str) -> None:
     cases: Counter[str] = Counter()
     for seed in range(360):
-        shared = ({}, {"spill_over": True}, {"tier_caps": {"long_term": 30}})[seed % 3]
-        limited = {"max_total_tokens": 600, "tier_floors": {"long_term": 25}, **shared}
-        tokenizer = (uneven, erratic, joined)[seed % 5 % 3]
-        ceiling = {"max_prompt_tokens": 120 + seed % 160, "tokenizer": tokenizer}
-        cases[follow(door, around_a_floor(seed), limited, "simple", ceiling)] += 1
+        random = Random(seed)
+        floored = random.choice([["long_term"], ["long_term", "rag"]])
+        level, whole = random.choice([("simple", 600), ("expert", 150)])
+        limited = {
+            "max_total_tokens": whole,
+            "tier_floors": {tier: random.choice([16, 20, 25, 30]) for tier in floored},
+            **random.choice(
+                [{}, {"spill_over": True}, {"tier_caps": {"long_term": 30}}, {"minimum_score": 0.45}]
+            ),
+        }
+        most, tokenizer = random.randint(120, 280), random.choice([uneven, erratic, joined])
+        ceiling = {"max_prompt_tokens": most, "tokenizer": tokenizer}
+        cases[follow(door, around_floors(random, floored), limited, level, ceiling)] += 1
     assert cases["a floor was overtaken"] >= 10, cases
 
 
@@ -375,7 +383,8 @@ def crowded(random: Random) -> tuple[list[dict[str, Any]], dict[str, Any], dict[
     }
     whole = sum(len(fields["text"]) // 4 + 10 for fields in drawn)
     most = 20 * int(whole * random.uniform(0.15, 1.2) / 20 + 2)
-    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": random.choice([uneven, erratic, joined, coarse])}
+    tokenizer = random.choice([uneven, erratic, joined, coarse])
+    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": tokenizer}
 
 
 def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
