@@ -131,6 +131,9 @@ fn what_costs_nothing_is_no_part_of_a_floor() {
     for floors in [[0; 4], [12, 0, 0, 0], [0, 0, 0, 12]] {
         assert_eq!(held(&rows, 2, floors), [1, 2]);
     }
+    // It is not kept for a floor either.
+    let rows = [(TEN, A, 5, 0.1), (TEN, B, 0, 0.9)];
+    assert_eq!(held(&rows, 1, [12, 0, 0, 0]), [0]);
 }
 
 /// A floor may be above the budget, where the rest of a tier was given to others.
