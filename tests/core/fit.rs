@@ -125,6 +125,19 @@ fn refilling_goes_on_without_what_failed() {
     assert!(held(&[long, long, long, long, short]).is_empty());
 }
 
+/// Of two that would have room beside each other, one is raised: it leaves room for what a floor holds already.
+#[test]
+fn no_more_is_raised_than_fits_beside_what_floors_hold() {
+    let rows = [
+        (DOUBLE, D, 5, 0.9),
+        ("aaaaaaaaaaaaaaa", A, 5, 0.5),
+        ("aaaaaaaaaaaaaaa", B, 5, 0.4),
+        (TEN, C, 5, 0.2),
+    ];
+    assert_eq!(held(&rows, 3, [0; 4]), [0, 3]);
+    assert_eq!(held(&rows, 3, [5, 5, 5, 0]), [1, 3]);
+}
+
 #[test]
 fn what_costs_nothing_is_no_part_of_a_floor() {
     let rows = [(TEN, A, 0, 0.1), (TEN, B, 5, 0.9), (TEN, B, 5, 0.8)];
