@@ -91,6 +91,25 @@ fn floors_are_filled_in_three_rounds() {
     assert_eq!(held(&rows, 4, [12; 4]), [0, 2, 3, 4]);
 }
 
+/// Of two that say the same one is raised, and the other takes no round from those who need all three.
+#[test]
+fn what_is_raised_already_is_not_raised_in_other_words() {
+    let rows = [
+        (TEN, A, 5, 0.3),
+        (TEN, A, 5, 0.2),
+        (TEN, A, 5, 0.1),
+        (TEN, B, 20, 0.6),
+        (TEN, B, 20, 0.7),
+        (TEN, B, 5, 0.1),
+        (TEN, C, 20, 0.8),
+        (TEN, C, 5, 0.1),
+        (DOUBLE, D, 20, 0.9),
+    ];
+    let apart = [(0, 1)].into_iter().collect();
+    let bounds = Bounds { ceiling: 55, budgets: [100; 4], floors: [12, 12, 12, 0] };
+    assert_eq!(in_input_order(fitted(&rows, &apart, &bounds, str::len)), [0, 2, 5, 6, 7]);
+}
+
 /// What does not fit, raised or not, leaves the floor to what does.
 #[test]
 fn what_was_raised_in_vain_is_not_raised_again() {
