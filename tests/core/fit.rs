@@ -30,13 +30,24 @@ fn fitted(
     bounds: &Bounds,
     count: impl Fn(&str) -> usize,
 ) -> Fitted {
+    fitted_by(&vec![Hold::Free; rows.len()], rows, apart, bounds, count)
+}
+
+fn fitted_by(
+    holds: &[Hold],
+    rows: &[Row<'_>],
+    apart: &Apart,
+    bounds: &Bounds,
+    count: impl Fn(&str) -> usize,
+) -> Fitted {
     let template = template();
     let frame = |&(text, tier, tokens, score): &Row<'_>| {
         let memory = Memory { id: "", text, tier, score, timestamp: "", tokens };
         Framed::new(&template, &memory, NO_TIME)
     };
     let memories: Vec<_> = rows.iter().map(frame).collect();
-    let claims: Vec<_> = rows.iter().map(|row| Claim { tokens: row.2, hold: Hold::Free }).collect();
+    let claims = holds.iter().zip(rows).map(|(&hold, row)| Claim { tokens: row.2, hold });
+    let claims: Vec<_> = claims.collect();
     let count = |text: &str| Ok::<_, Infallible>(count(text) as u64);
     fit(&template, &memories, &claims, apart, bounds, count).unwrap()
 }
@@ -166,6 +177,16 @@ fn what_costs_nothing_is_no_part_of_a_floor() {
     // It is not kept for a floor either.
     let rows = [(TEN, A, 5, 0.1), (TEN, B, 0, 0.9)];
     assert_eq!(held(&rows, 1, [12, 0, 0, 0]), [0]);
+}
+
+/// For what it is beside others, one stays in the text; a floor is for the best.
+#[test]
+fn the_best_is_raised_however_firmly_others_hold_their_places() {
+    let rows = [(TEN, A, 5, 0.1), (TEN, A, 5, 0.2), (TEN, B, 5, 0.9), (TEN, B, 5, 0.8)];
+    let holds = [Hold::Chosen, Hold::Free, Hold::Chosen, Hold::Chosen];
+    let bounds = Bounds { ceiling: 22, budgets: [100; 4], floors: [5, 0, 0, 0] };
+    let fitted = fitted_by(&holds, &rows, &Apart::default(), &bounds, str::len);
+    assert_eq!(in_input_order(fitted), [1, 2]);
 }
 
 /// A floor may be above the budget, where the rest of a tier was given to others.
