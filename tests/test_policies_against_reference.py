@@ -338,18 +338,21 @@ def test_every_door_lets_no_floor_be_overtaken(door: str) -> None:
     cases: Counter[str] = Counter()
     for seed in range(360):
         random = Random(seed)
-        floored = random.choice([["long_term"], ["long_term", "rag"]])
+        # 12 of 47 and 30 of 55 are no shares that give 12 and 30 back: floors hold to the token.
+        floors = random.choice(
+            [{"long_term": 25}, {"long_term": 12, "rag": 35}, {"long_term": 30, "rag": 25}]
+        )
         level, whole = random.choice([("simple", 600), ("expert", 150)])
         limited = {
             "max_total_tokens": whole,
-            "tier_floors": {tier: random.choice([16, 20, 25, 30]) for tier in floored},
+            "tier_floors": floors,
             **random.choice(
                 [{}, {"spill_over": True}, {"tier_caps": {"long_term": 30}}, {"minimum_score": 0.45}]
             ),
         }
         most, tokenizer = random.randint(120, 280), random.choice([uneven, erratic, joined])
         ceiling = {"max_prompt_tokens": most, "tokenizer": tokenizer}
-        cases[follow(door, around_floors(random, floored), limited, level, ceiling)] += 1
+        cases[follow(door, around_floors(random, list(floors)), limited, level, ceiling)] += 1
     assert cases["a floor was overtaken"] >= 10, cases
 
 
