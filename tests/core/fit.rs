@@ -179,6 +179,16 @@ fn what_costs_nothing_is_no_part_of_a_floor() {
     assert_eq!(held(&rows, 1, [12, 0, 0, 0]), [0]);
 }
 
+/// So many are raised in vain that nothing else is tried: the text before it stands.
+#[test]
+fn a_round_in_vain_changes_nothing() {
+    let long = ("d", A, 5, 0.5);
+    let rows = [long, long, long, long, (TEN, B, 5, 0.9), (TEN, B, 5, 0.8)];
+    let bounds = Bounds { ceiling: 22, budgets: [100; 4], floors: [20, 0, 0, 0] };
+    let fitted = fitted(&rows, &Apart::default(), &bounds, without_telling);
+    assert_eq!(in_input_order(fitted), [4, 5]);
+}
+
 /// For what it is beside others, one stays in the text; a floor is for the best.
 #[test]
 fn the_best_is_raised_however_firmly_others_hold_their_places() {
