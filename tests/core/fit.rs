@@ -189,6 +189,23 @@ fn a_round_in_vain_changes_nothing() {
     assert_eq!(in_input_order(fitted), [4, 5]);
 }
 
+/// Nor does who is raised beside it have to wait for the next round.
+#[test]
+fn who_is_raised_beside_one_in_vain_is_in() {
+    let rows = [
+        (TEN, A, 5, 0.1),
+        (TEN, B, 20, 0.7),
+        (TEN, B, 5, 0.1),
+        (TEN, C, 20, 0.8),
+        (TEN, C, 5, 0.1),
+        (DOUBLE, D, 20, 0.9),
+        ("d", A, 5, 0.2),
+    ];
+    let bounds = Bounds { ceiling: 46, budgets: [100; 4], floors: [12, 12, 12, 0] };
+    let fitted = fitted(&rows, &Apart::default(), &bounds, without_telling);
+    assert_eq!(in_input_order(fitted), [0, 2, 3, 4]);
+}
+
 /// For what it is beside others, one stays in the text; a floor is for the best.
 #[test]
 fn the_best_is_raised_however_firmly_others_hold_their_places() {
