@@ -7,6 +7,7 @@ As `reference`: written to be checked by eye, one loop per rule, nothing outside
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -234,7 +235,8 @@ def wider(  # noqa: PLR0917 - as `allocate`
     memories: Sequence[Any], config: Any, level: str, now: datetime, available: int, most: int
 ) -> dict[str, list[int]]:
     """What twice the tokens would select; nothing where that is refused."""
-    doubled = replace(config, max_total_tokens=min(2 * config.max_total_tokens, most))
+    doubled = copy(config)  # unchecked: what no workspace may say is for `allocate` to refuse
+    doubled.max_total_tokens = min(2 * config.max_total_tokens, most)
     try:
         return allocate(memories, doubled, level, now, min(2 * available, most), {}).selected
     except Refused:

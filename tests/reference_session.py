@@ -72,6 +72,8 @@ class Outcome:
     rebuilt: str | None = None
     reasons: list[str] = field(default_factory=list)
     budgets: dict[str, int] = field(default_factory=dict)
+    is_first_above_share: bool = False
+    """Whether a new text holds one memory although the share has room for none but pinned ones."""
 
 
 def scaled(budgets: dict[str, int], available: int) -> dict[str, int]:
@@ -117,10 +119,14 @@ def fitting(
     held: Sequence[str],
     ceiling: int,
     *,
+    share: int,
     budgets: dict[str, int] | None,
     frame: Frame,
 ) -> tuple[list[int], int]:
-    """Which of the rows fit behind the held texts; and the tokens of it all."""
+    """Which of the rows fit behind the held texts; and the tokens of it all.
+
+    What is pinned and the first of the others that fits may use the whole ceiling, all else the share.
+    """
     taken: list[int] = []
     for row in sorted(rows, key=lambda row: (not candidates[row].pinned, -candidates[row].key)):
         it = candidates[row]
@@ -129,7 +135,8 @@ def fitting(
             if budgets is not None and used + it.tokens > budgets[it.tier]:
                 continue
             texts = [*held, *(candidates[other].text for other in taken), it.text]
-            if frame.tokens(texts) > ceiling:
+            is_first = all(candidates[other].pinned for other in taken)
+            if frame.tokens(texts) > (ceiling if is_first else share):
                 continue
         taken.append(row)
     return taken, frame.tokens([*held, *(candidates[row].text for row in taken)])
@@ -184,21 +191,27 @@ def step(candidates: Sequence[Candidate], held: Sequence[Candidate], call: Call)
         return None
     rows = tried(candidates, call, budgets)
     aim = min(int(call.available * call.fill), call.available)
-    fresh, tokens = fitting(candidates, rows, [], aim, budgets=budgets, frame=call.frame)
-    if tokens > aim:
-        fresh, tokens = fitting(candidates, rows, [], call.available, budgets=budgets, frame=call.frame)
+    fresh, tokens = fitting(candidates, rows, [], aim, share=aim, budgets=budgets, frame=call.frame)
+    if all(candidates[row].pinned for row in fresh):
+        fresh, tokens = fitting(
+            candidates, rows, [], call.available, share=aim, budgets=budgets, frame=call.frame
+        )
     if tokens > call.available:
         return None
     kept = found(candidates, held)
     gap = len(kept) < len(held)
     outcome = Outcome(kept, set(), "changed" if gap else None, budgets=budgets)
+    others = [row for row in fresh if not candidates[row].pinned]
+    outcome.is_first_above_share = bool(others) and tokens > aim
 
     texts = [candidates[row].text for row in kept]
     missing = [row for row in rows if row in fresh and row not in kept]
     ceiling = aim if gap else call.available
-    appended, tokens = fitting(candidates, missing, texts, ceiling, budgets=None, frame=call.frame)
+    appended, tokens = fitting(
+        candidates, missing, texts, ceiling, share=ceiling, budgets=None, frame=call.frame
+    )
     present = {*kept, *appended}
-    best = max(fresh, key=lambda row: (candidates[row].key, -rows.index(row)), default=None)
+    best = max(others, key=lambda row: (candidates[row].key, -rows.index(row)), default=None)
 
     def value(of: Iterable[int]) -> float:
         return worth(max(candidates[row].score, 0.0) * candidates[row].tokens for row in of)

@@ -149,6 +149,18 @@ def erratic(text: str) -> int:
     return -(-len(text) // 4) + crc32(text.encode()) % 120
 
 
+def joined(text: str) -> int:
+    """Each line has up to eleven more in a text of several, and that text up to 119: parts say too little."""
+    _, *lines = text.split("\n")
+    more = sum(crc32(line.encode()) % 12 for line in lines)
+    return -(-len(text) // 4) + more + (crc32(text.encode()) % 120 if lines else 0)
+
+
+def coarse(text: str) -> int:
+    """Few counts that are often the same, and often the ceiling itself."""
+    return joined(text) // 20 * 20
+
+
 def expected_of(
     plain: list[Memory], config: WorkspaceConfig, level: str, ceiling: dict[str, Any]
 ) -> tuple[Grant, dict[str, list[int]], Text]:
@@ -288,7 +300,7 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
         limited=floors_and_caps(),
         level=st.sampled_from(LEVELS),
         share=st.floats(0.2, 0.8),
-        tokenizer=st.sampled_from([None, uneven, erratic]),
+        tokenizer=st.sampled_from([None, uneven, erratic, joined]),
     )
     # What the ceiling has room for is never all that the budgets allow.
     @example([noted("a" * 40)] * 8, {"max_total_tokens": 400}, "simple", 0.5, None)
@@ -311,24 +323,24 @@ def test_every_door_keeps_of_them_what_a_ceiling_allows(door: str) -> None:
     assert cases["changed by the ceiling"] >= 30, cases
 
 
-def around_a_floor(seed: int) -> list[dict[str, Any]]:
-    """Better memories that are longer than they say, and a tier whose floor of 25 tokens covers some of its.
+def around_floors(random: Random, floored: list[str]) -> list[dict[str, Any]]:
+    """Better memories that are longer than they say, and tiers whose floors cover some of theirs.
 
     Evenly distributed: what hypothesis prefers to draw is seldom such a case.
     """
-    random = Random(seed)
 
-    def one(floored: bool) -> dict[str, Any]:
+    def one(tier: str) -> dict[str, Any]:
+        is_floored = tier in floored
         cost = random.choice([12, 16, 20, 24, 30, 35, 40, 45])
         return noted(
-            "ab" * (2 * cost if floored else random.choice([3, 4]) * cost),
+            "ab" * (2 * cost if is_floored else random.choice([3, 4]) * cost),
             token_count=cost,
-            tier="long_term" if floored else random.choice(["working", "project"]),
-            relevance_score=random.choice([0.1, 0.2, 0.3] if floored else [0.5, 0.7, 0.9]),
-            pinned=random.random() < 0.02,
+            tier=tier,
+            relevance_score=random.choice([0.1, 0.2, 0.3] if is_floored else [0.5, 0.7, 0.9]),
+            pinned=random.random() < 0.05,
         )
 
-    drawn = [one(floored=at < 4) for at in range(16)]
+    drawn = [one(tier) for tier in floored * 4 + random.choices(["working", "project"], k=12)]
     random.shuffle(drawn)
     return drawn
 
@@ -336,13 +348,75 @@ def around_a_floor(seed: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("door", DOORS)
 def test_every_door_lets_no_floor_be_overtaken(door: str) -> None:
     cases: Counter[str] = Counter()
-    for seed in range(240):
-        shared = ({}, {"spill_over": True}, {"tier_caps": {"long_term": 30}})[seed % 3]
-        limited = {"max_total_tokens": 600, "tier_floors": {"long_term": 25}, **shared}
-        tokenizer = uneven if seed % 2 else erratic
-        ceiling = {"max_prompt_tokens": 120 + seed % 160, "tokenizer": tokenizer}
-        cases[follow(door, around_a_floor(seed), limited, "simple", ceiling)] += 1
+    for seed in range(360):
+        random = Random(seed)
+        # 12 of 47 and 30 of 55 are no shares that give 12 and 30 back: floors hold to the token.
+        floors = random.choice(
+            [{"long_term": 25}, {"long_term": 12, "rag": 35}, {"long_term": 30, "rag": 25}]
+        )
+        level, whole = random.choice([("simple", 600), ("expert", 150)])
+        limited = {
+            "max_total_tokens": whole,
+            "tier_floors": floors,
+            **random.choice(
+                [{}, {"spill_over": True}, {"tier_caps": {"long_term": 30}}, {"minimum_score": 0.45}]
+            ),
+        }
+        most, tokenizer = random.randint(120, 280), random.choice([uneven, erratic, joined])
+        ceiling = {"max_prompt_tokens": most, "tokenizer": tokenizer}
+        cases[follow(door, around_floors(random, list(floors)), limited, level, ceiling)] += 1
     assert cases["a floor was overtaken"] >= 10, cases
+
+
+def crowded(random: Random) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """More memories than a ceiling has room for, in workspaces of all kinds, evenly distributed as well.
+
+    Many are evicted and given back at once, and many sums of parts are wrong about the whole.
+    """
+    tiers = random.sample(TIERS, random.randint(1, 4))
+    longest, largest = random.choice([20, 120]), random.choice([6, 30])
+    scores = [random.random() for _ in range(random.choice([3, 30]))]
+    drawn = [
+        noted(
+            "ab" * random.randint(2, longest),
+            token_count=random.randint(1, largest),
+            tier=random.choice(tiers),
+            relevance_score=random.choice(scores),
+            pinned=random.random() < 0.03,
+        )
+        for _ in range(random.randint(8, 24))
+    ]
+    floors = {tier: random.randint(1, 40) for tier in tiers if random.random() < 0.4}
+    caps = {tier: floors.get(tier, 0) + random.randint(0, 60) for tier in tiers if random.random() < 0.2}
+    limited = {
+        "max_total_tokens": random.randint(60, 600),
+        "tier_floors": floors,
+        "tier_caps": caps,
+        "spill_over": random.random() < 0.4,
+        "spill_over_order": random.choice(["score", "tier"]),
+        "minimum_score": random.choice([0.0, 0.0, 0.0, 0.3]),
+    }
+    whole = sum(len(fields["text"]) // 4 + 10 for fields in drawn)
+    most = 20 * int(whole * random.uniform(0.15, 1.2) / 20 + 2)
+    tokenizer = random.choice([uneven, erratic, joined, coarse])
+    return drawn, limited, {"max_prompt_tokens": most, "tokenizer": tokenizer}
+
+
+def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
+    cases: Counter[str] = Counter()
+    for seed in range(1200):
+        drawn, limited, ceiling = crowded(Random(seed))
+        cases[follow("items", drawn, limited, "simple", ceiling)] += 1
+    assert cases["changed by the ceiling"] >= 600, cases
+
+
+@pytest.mark.parametrize("runs", [[63], [64], [63, 63], [33, 33, 64], [1] * 70])
+def test_so_many_in_a_row_are_looked_at_in_vain(runs: list[int]) -> None:
+    """Best score first: a short memory, as many long ones as there is no room for, and so on."""
+    texts = ["short"] + [text for run in runs for text in ["long" * 500] * run + ["short"]]
+    drawn = [noted(text, relevance_score=1.0 - at / 1000) for at, text in enumerate(texts)]
+    ceiling = {"max_prompt_tokens": 1000, "tokenizer": lambda text: -(-len(text) // 3)}
+    assert follow("items", drawn, {"max_total_tokens": 4000}, "simple", ceiling) == "changed by the ceiling"
 
 
 def test_a_pool_too_large_to_be_sorted_follows_them_too() -> None:

@@ -270,6 +270,64 @@ def test_pinned_memories_may_need_more_than_the_share() -> None:
     assert ids(result) == [f"m{number}" for number in range(7)]
 
 
+def test_where_nothing_has_room_in_the_share_the_best_has_it_under_the_ceiling() -> None:
+    page = MemoryItem("page", "x" * 390, MemoryTier.WORKING, NOW, relevance_score=0.9)
+    short = [item(number, 0.5) for number in range(5)]
+    for fill, memories in ((0.0, [*short, page]), (0.05, [*short, page]), (0.85, [page])):
+        asked = session(fill=fill)
+        first = ask(asked, memories)
+        assert (ids(first), first.rebuilt) == (["page"], "first")
+        assert 0.85 * 120 < first.rendered_tokens <= 120
+        again = ask(asked, memories)
+        assert (again.render(), again.rebuilt) == (first.render(), None)
+    # What has room is not given up for a page that has none.
+    asked = session()
+    assert ids(ask(asked, [*short, page])) == ["m0", "m1", "m2", "m3", "m4"]
+
+
+def test_of_no_share_a_session_holds_the_best_of_each_question() -> None:
+    memories = [item(number) for number in range(12)]
+    asked = session(fill=0.0, rebuild_share=0.0)
+    held = []
+    for number in (3, 1, 4, 1, 5, 9, 2):
+        want(memories, number)
+        result = ask(asked, memories)
+        held += [f"m{number}"] * (f"m{number}" not in held)
+        assert (ids(result), result.rebuilt) == (held, None if len(held) > 1 else "first")
+    want(memories, 6, 3)
+    held = [*held, "m6"]
+    assert ids(ask(asked, memories)) == held
+    want(memories, 7, 3)
+    result = ask(asked, memories)
+    assert (ids(result), result.rebuilt) == (["m7"], "full")
+
+
+def test_a_session_is_empty_only_where_its_ceiling_has_no_room() -> None:
+    page = MemoryItem("page", "x" * 444, MemoryTier.WORKING, NOW, relevance_score=0.9)
+    for fill in (0.0, 0.05, 0.85, 1.0):
+        asked = session(fill=fill)
+        # With its frame, the page alone has 121 tokens.
+        assert ids(ask(asked, [page])) == []
+        # Whoever comes next has.
+        result = ask(asked, [page, item(1)])
+        assert (ids(result), result.rebuilt) == (["m1"], "first")
+
+
+def test_beside_pinned_memories_the_best_has_room_under_the_whole_ceiling() -> None:
+    memories = [item(number, pinned=number < 3) for number in range(12)]
+    want(memories, 0, 7, 8)
+    asked = session(fill=0.3, rebuild_share=0.0)
+    first = ask(asked, memories)
+    assert {*ids(first)} == {"m0", "m1", "m2", "m7"}
+    assert ask(asked, memories).rebuilt is None
+    # A pinned one is there in any case, however good it is: the best is another.
+    for number in (8, 9, 10, 11):
+        want(memories, 0, number)
+        result = ask(asked, memories)
+        assert f"m{number}" in ids(result)
+    assert (result.rebuilt, len(ids(result))) == ("full", 4)
+
+
 def test_reserves_belong_to_the_call() -> None:
     memories = [item(number) for number in range(12)]
     asked = session(reserves={"system": 10})
@@ -428,7 +486,7 @@ def test_a_refused_call_changes_nothing() -> None:
 policies = st.fixed_dictionaries(
     {
         "max_prompt_tokens": st.integers(0, 400),
-        "fill": st.sampled_from([0.0, 0.5, 0.85, 1.0]),
+        "fill": st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.5, 0.85, 1.0]),
         "rebuild_share": st.sampled_from([0.0, 0.5, 0.9, 1.0]),
         "template": st.sampled_from(TEMPLATES),
         "tokenizer": st.sampled_from(TOKENIZERS),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ from memory_budget_allocator import (
 from reference import TIERS
 from strategies import NOW
 from test_ranking_doors import NOW_US, QUERY, WORDS, columns_of, meant_by
-from test_rendering import TEMPLATES, TOKENIZERS
+from test_rendering import TEMPLATES, TOKENIZERS, joining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -176,6 +178,7 @@ FRAMES = (
         reference.Frame("", "", "", "\n", ""),
     ),
 )
+FILLS = (0.0, 0.05, 0.1, 0.3, 0.85, 0.85, 0.85, 1.0)
 RANKINGS = (
     None,
     None,
@@ -188,10 +191,12 @@ RANKINGS = (
 def memory_list(random: Random) -> list[MemoryItem]:
     ids = [f"m{row}" for row in range(random.choice([0, 3, 8, 12, 12, 16]))]
     tiers = random.choice([TIERS[:1], (TIERS[0], TIERS[3]), TIERS])
+    # Some lists have pages among their lines.
+    lengths = random.choice([range(5), range(5), [*range(5), 20, 40]])
     return [
         MemoryItem(
             memory_id=each,
-            text=f"{each[1:]} " + " ".join(random.choices(WORDS, k=random.randrange(5))),
+            text=f"{each[1:]} " + " ".join(random.choices(WORDS, k=random.choice(lengths))),
             tier=random.choice(tiers),
             timestamp=NOW,
             relevance_score=random.choice([0.0, 0.2, 0.5, 0.8, 1.0, random.random()]),
@@ -253,13 +258,28 @@ def as_candidates(
     ]
 
 
-@given(st.integers(0, 2**32), st.sampled_from(list(DOORS)))
-@settings(max_examples=120, deadline=None)
-def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(seed: int, door: str) -> None:
-    random = Random(seed)
+@pytest.mark.parametrize("door", DOORS)
+def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(door: str) -> None:
+    cases: Counter[str] = Counter()
+
+    @given(st.integers(0, 2**32))
+    @settings(max_examples=70, database=None)
+    def compare(seed: int) -> None:
+        cases.update(compared_with_reference(Random(seed), door))
+
+    compare()
+    # A new text needs more than the share for one that is not pinned, also in later steps.
+    assert cases["above the share"] >= 20, cases
+    assert cases["above the share, later"] >= 10, cases
+    assert cases["above the share, with a budget"] >= 10, cases
+
+
+def compared_with_reference(random: Random, door: str) -> Counter[str]:
+    """One conversation; how many of its steps were of which kind."""
+    cases: Counter[str] = Counter()
     items = memory_list(random)
     budgets = {tier: random.choice([0, 20, 60, 150, 300]) for tier in TIERS}
-    fill = random.choice([0.85] * 4 + [1.0, 0.5, 0.0])
+    fill = random.choice(FILLS)
     rebuild_share = random.choice([0.0, 0.0, 0.5, 1.0])
     reserved, minimum = random.choice([0, 0, 7]), random.choice([0.0, 0.0, 0.25])
     config = workspace(budgets, minimum_score=minimum)
@@ -283,7 +303,7 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(seed: in
             if random.random() < 0.2:
                 config.max_prompt_tokens = random.randint(reserved, 400)
         if door == "columns" and not items:
-            return
+            return cases
         candidates = as_candidates(items, ranking, minimum)
         available = config.max_prompt_tokens - reserved
         call = reference.Call(budgets, available, fill, rebuild_share, parts)
@@ -305,6 +325,11 @@ def test_reasons_are_those_of_the_reference_and_budgets_those_of_reruns(seed: in
         assert len(result.allocation.explain(items[0].memory_id).splitlines()) == 1 if items else True
         check_budgets(conversation, result, receipts)
         held = [candidates[row] for row in rows]
+        if expected.is_first_above_share:
+            cases["above the share"] += 1
+            cases["above the share, later"] += number > 0
+            cases["above the share, with a budget"] += any(each.fits_at is not None for each in receipts)
+    return cases
 
 
 # Whatever counts, frames and chooses
@@ -317,11 +342,23 @@ CHOSEN = (
 )
 
 
-@given(st.integers(0, 2**32), st.sampled_from(list(DOORS)))
-@settings(max_examples=60, deadline=None)
-def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door: str) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(door: str) -> None:
     """A new session's first text is what a new text would hold; other reasons are those of any call."""
-    random = Random(seed)
+    cases: Counter[str] = Counter()
+
+    @given(st.integers(0, 2**32))
+    @settings(max_examples=40, database=None)
+    def compare(seed: int) -> None:
+        cases.update(compared_with_others(Random(seed), door))
+
+    compare()
+    assert cases["above the share"] >= 10, cases
+
+
+def compared_with_others(random: Random, door: str) -> Counter[str]:
+    """One conversation; how many of its steps were of which kind."""
+    cases: Counter[str] = Counter()
     items = memory_list(random)[:9]
     total = random.choice([60, 150, 300])
     config = WorkspaceConfig(
@@ -340,7 +377,7 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
         "tokenizer": random.choice(TOKENIZERS),
         "template": random.choice(TEMPLATES),
         "ranking": random.choice(CHOSEN),
-        "fill": random.choice([0.85, 1.0, 0.5]),
+        "fill": random.choice(FILLS),
         "rebuild_share": random.choice([0.0, 0.5]),
     }
     conversation = Conversation(config, door, **options)
@@ -348,7 +385,7 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
         if number:
             change(items, random)
         if door == "columns" and not items:
-            return
+            return cases
         result = conversation.ask(items, receipts=True)
         if result is None:
             conversation.said.pop()
@@ -371,6 +408,14 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
             receipts=True,
             **{name: options[name] for name in ("tokenizer", "template", "ranking")},
         )
+        # It is empty only where any call would be, unless a text counts more with fewer memories in it.
+        if options["tokenizer"] is not joining:
+            assert fresh.selected or not outside.selected
+        share = int(config.max_prompt_tokens * options["fill"])
+        others = [memory for memory in fresh.selected if not memory.pinned]
+        if fresh.rendered_tokens > share and others:
+            cases["above the share"] += 1
+            assert len(others) == 1  # all else is within the share
         same = {each.position: each.reason for each in outside.report()}
         for each in receipts:
             if each.decision == "left_out" and each.position not in behind:
@@ -379,3 +424,4 @@ def test_what_a_new_text_would_hold_has_no_room_and_reruns_agree(seed: int, door
                 of_others = {"over_ceiling", "over_tier_budget", "oversized"}
                 assert each.reason in (of_others if was == "selected" else {was})
         check_budgets(conversation, result, receipts)
+    return cases

@@ -1,5 +1,5 @@
 //! From any memories, limits and template to the text that reaches the model: budgets within limits, selection,
-//! the rendered text under its ceiling, by counters that are exact, that bound, and that do not add up.
+//! the rendered text under its ceiling, by counters that are exact, that bound, that add up, and that do not.
 #![no_main]
 
 use std::convert::Infallible;
@@ -11,8 +11,10 @@ use memory_budget_core::candidates::Candidates;
 use memory_budget_core::complexity::Level;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::{Amount, Limits, SpillOver};
-use memory_budget_core::plan::{Plan, plan_within};
-use memory_budget_core::render::fit::{Bounds, Claim, Hold, fit, most_recounts};
+use memory_budget_core::plan::{Plan, Selected, plan_within};
+use memory_budget_core::render::fit::{
+    Bounds, Claim, FLOOR_ROUNDS, Fitted, Hold, fit, most_recounts,
+};
 use memory_budget_core::render::{Apart, Framed, Memory, Order, Source, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
@@ -25,6 +27,7 @@ use memory_budget_fuzz::{count, time};
 struct Note<'a> {
     text: &'a str,
     id: &'a str,
+    /// Its tier, and above that how firmly it holds its place if it is not pinned.
     tier: u8,
     relevance: u64,
     importance: u64,
@@ -56,6 +59,7 @@ struct Case<'a> {
     caps: [Option<u8>; 4],
     floors_are_shares: bool,
     spill_over: Option<bool>,
+    /// The minimum score, and above that what share of all that is wanted the ceiling has room for.
     minimum: u8,
     available: u16,
     now_us: i64,
@@ -77,7 +81,19 @@ fn uneven(text: &str) -> u64 {
     tokens + u64::div_ceil(characters, 4) + characters / 100
 }
 
+/// A sum over characters: the parts of a text have what the whole has.
+fn additive(text: &str) -> u64 {
+    text.chars().map(|it| u64::from(u32::from(it)) % 3).sum()
+}
+
+fn is_additive(counter: u8) -> bool {
+    counter / 4 % 2 == 1
+}
+
 fn tokens_of(counter: u8, text: &str) -> u64 {
+    if is_additive(counter) {
+        return additive(text);
+    }
     match counter % 4 {
         0 => O200K_BASE.count(text),
         1 => CL100K_BASE.count(text),
@@ -136,6 +152,41 @@ fn check_plan(plan: &Plan, pinned: &[u32], ceiling: u64) {
     assert!(plan.total_tokens() <= ceiling);
 }
 
+/// Of a text within its ceiling, by a counter that adds up: nothing that the rest of its tier's floor covers
+/// is left out for what others have above theirs.
+fn check_floors(
+    template: &Template,
+    framed: &[Framed],
+    claims: &[Claim],
+    bounds: &Bounds,
+    fitted: &Fitted,
+) {
+    let order = &fitted.prompt.order;
+    let mut firmest_first = order.clone();
+    firmest_first.sort_by(|&a, &b| {
+        let by_score = framed[b].key.score.total_cmp(&framed[a].key.score);
+        claims[a].hold.cmp(&claims[b].hold).then(by_score).then(a.cmp(&b))
+    });
+    let mut covered = Vec::new();
+    let (mut used, mut rests) = ([0; 4], bounds.floors);
+    for row in firmest_first {
+        let (tier, tokens) = (framed[row].key.tier.index(), claims[row].tokens);
+        used[tier] += tokens;
+        if claims[row].hold <= Hold::Floor || 0 < rests[tier] && tokens <= rests[tier] {
+            rests[tier] = rests[tier].saturating_sub(tokens);
+            covered.push(row);
+        }
+    }
+    for row in (0..framed.len()).filter(|row| !order.contains(row)) {
+        let tier = framed[row].key.tier.index();
+        let floor = bounds.floors[tier].min(bounds.budgets[tier]);
+        if (1..=floor).contains(&(used[tier] + claims[row].tokens)) {
+            let text = template.assemble(framed, [&covered[..], &[row]].concat()).text;
+            assert!(additive(&text) > bounds.ceiling, "{row} was overtaken");
+        }
+    }
+}
+
 fuzz_target!(|case: Case| {
     let notes = &case.notes[..case.notes.len().min(24)];
     let tokens: Vec<u64> = notes
@@ -192,19 +243,30 @@ fuzz_target!(|case: Case| {
         };
         Framed::new(&template, &memory, times[row])
     };
+    // Those who move up are what twice the tokens would select.
+    let doubled = Settings { max_total_tokens: 2 * settings.max_total_tokens, ..settings.clone() };
+    let wider = Limits { available: limits.available.map(|it| 2 * it), ..limits };
+    let wider = plan_within(&candidates, &doubled, &wider, Level::Medium, time(case.now_us));
+    let is_new = |it: &Selected| !plan.selected.iter().any(|one| one.index == it.index);
+    let more = wider.into_iter().flat_map(|(wider, _)| wider.selected).filter(is_new);
+    let memories: Vec<_> = plan.selected.iter().copied().chain(more).collect();
     let framed: Vec<_> =
-        plan.selected.iter().map(|it| frame(it.index as usize, it.tokens, it.combined)).collect();
-    let claims: Vec<_> = plan
-        .selected
-        .iter()
-        .map(|it| Claim {
-            tokens: it.tokens,
-            hold: if it.pinned { Hold::Pinned } else { Hold::Free },
-        })
-        .collect();
+        memories.iter().map(|it| frame(it.index as usize, it.tokens, it.combined)).collect();
+    let hold = |it: &Selected| match notes[it.index as usize].tier / 4 % 4 {
+        _ if it.pinned => Hold::Pinned,
+        0 => Hold::Floor,
+        1 => Hold::Chosen,
+        _ => Hold::Free,
+    };
+    let claims: Vec<_> =
+        memories.iter().map(|it| Claim { tokens: it.tokens, hold: hold(it) }).collect();
     let budgets = plan.tiers.each_ref().map(|tier| tier.budget);
     let count = |text: &str| Ok::<_, Infallible>(tokens_of(case.counter, text));
     let (apart, floors) = (Apart::default(), bounds.floors);
+    // A ceiling that changes something, mostly.
+    let all = template.assemble(&framed, (0..framed.len()).collect()).text;
+    let share = u64::from(case.minimum / 8) + 1;
+    let ceiling = ceiling.min(tokens_of(case.counter, &all) * share / 32);
     let bounds = Bounds { ceiling, budgets, floors };
     let fitted = fit(&template, &framed, &claims, &apart, &bounds, count);
     let fitted = fitted.unwrap_or_else(|never| match never {});
@@ -216,7 +278,10 @@ fuzz_target!(|case: Case| {
     }
     if fitted.tokens > ceiling {
         // The binding refuses this text: pinned memories alone exceed the ceiling.
-        assert!(order.iter().all(|&row| plan.selected[row].pinned) && !order.is_empty());
+        assert!(order.iter().all(|&row| memories[row].pinned) && !order.is_empty());
+    } else if is_additive(case.counter) && fitted.recounts <= FLOOR_ROUNDS {
+        // Each round counts one text; the last one changed nothing.
+        check_floors(&template, &framed, &claims, &bounds, &fitted);
     }
     assert!(fitted.recounts <= most_recounts(framed.len(), floors != [0; 4]));
     // Ties keep the input order.

@@ -427,7 +427,9 @@ class MemoryBudgetAllocator:
 
         Args:
             workspace_id: as `allocate`.
-            fill: share of the ceiling that a new text fills, 0 to 1; the rest is room to append.
+            fill: share of the ceiling that a new text fills, 0 to 1; the rest is room to append. Pinned
+                memories may use the whole ceiling, and so may the best of the others where none has room
+                in the share.
             rebuild_share: 0 to 1; a new text is built when the sum of score times tokens of what the prompt
                 would hold falls below this share of that of a new text.
             options: `AllocationOptions` of every call. There has to be a ceiling: ``max_prompt_tokens``

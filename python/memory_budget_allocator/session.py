@@ -62,8 +62,8 @@ class SessionAllocation:
         """None if the text goes on with the one before; else why it does not.
 
         "first": nothing was held; "changed": a held memory is gone, or would now be written or counted
-        differently; "full": what has to be in the text does not fit behind what is held; "value": what is
-        held is worth too little.
+        differently; "full": a pinned memory or the best of the others does not fit behind what is held;
+        "value": what is held is worth too little.
         """
         return self._epoch.rebuilt
 
@@ -111,7 +111,7 @@ class AllocationSession:
 
     @property
     def fill(self) -> float:
-        """Share of the ceiling that a rebuilt text fills."""
+        """Share of the ceiling that a rebuilt text fills; where none has room in it, one may use all."""
         return self._fill
 
     @property

@@ -1,5 +1,6 @@
 //! Texts from call to call: under the ceiling, going on where they say so, whatever the counter.
 
+use std::cmp::{Ordering, Reverse};
 use std::convert::Infallible;
 
 use memory_budget_core::render::epoch::{Held, Policy, Rebuilt, Step, Wanted, next};
@@ -138,6 +139,35 @@ fn call(
     Asking { step, members, held: held.len(), left_behind }
 }
 
+/// A new text is within the share. Where that has room for none but pinned ones, it holds what goes first under the
+/// whole ceiling, if anything does.
+fn check_new(
+    rows: &[Row],
+    asked: &Asked,
+    new: &Asking,
+    whole: &[usize],
+    ceiling: u64,
+    fill: f64,
+) -> Result<(), TestCaseError> {
+    let present = rows_of(&new.members);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of a small count
+    let share = (ceiling as f64 * fill) as u64;
+    let others = present.iter().filter(|row| !rows[**row].pinned).count();
+    let most = if others > 1 { share } else { ceiling };
+    let room = if others > 0 { share } else { ceiling };
+    prop_assert!(new.step.tokens <= most);
+    prop_assert_eq!(new.step.room, room);
+    let first = whole.iter().copied().filter(|row| !rows[*row].pinned).reduce(|first, row| {
+        let key = |row: usize| (asked.scores[row], Reverse(row));
+        if key(row).partial_cmp(&key(first)) == Some(Ordering::Greater) { row } else { first }
+    });
+    if others == 0 || new.step.tokens > share {
+        prop_assert!(first.is_none_or(|first| present.contains(&first)));
+    }
+    prop_assert!(!present.is_empty() || whole.is_empty());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -147,7 +177,7 @@ proptest! {
         rows in vec(row(), ROWS),
         calls in vec(asked(), 1..6),
         ceiling in 0u64..400,
-        fill in prop_oneof![Just(0.85), 0.0..=1.0],
+        fill in prop_oneof![Just(0.85), Just(0.05), Just(0.0), 0.0..=1.0],
         rebuild_share in prop_oneof![Just(0.5), 0.0..=1.0],
     ) {
         let template = Template::parse(&source).unwrap();
@@ -173,8 +203,11 @@ proptest! {
                 // Of what a new text would hold, what is not in this one, nor said by what was kept, was
                 // left behind.
                 let new = call(&template, &rows, asked, ceiling, &policy, &Members::new());
-                prop_assert!(new.step.tokens <= step.room && step.room <= ceiling);
                 let mut missing = rows_of(&new.members);
+                let whole = Policy { fill: 1.0, ..policy };
+                let whole = call(&template, &rows, asked, ceiling, &whole, &Members::new());
+                check_new(&rows, asked, &new, &rows_of(&whole.members), ceiling, fill)?;
+                prop_assert_eq!(step.room, new.step.room);
                 let kept = &members[..step.kept];
                 let is_said = |row: usize| {
                     kept.iter().any(|(other, _)| rows[*other].kind == rows[row].kind)

@@ -445,6 +445,24 @@ fn nothing_in_a_frame_that_opens_with_a_line_break_spells_no_part_of_it() {
     assert!(spelled(&prompt) <= spelled(&frames), "{}", prompt.text);
 }
 
+/// The frame is closed over two values, by line breaks of the first that a reader passes over.
+#[test]
+fn values_side_by_side_close_no_frame_together() {
+    let item = "<memory>{text}{id}</memory>";
+    let template = Template::parse(&Source { item, ..Source::default() }).unwrap();
+    for (text, id) in [
+        ("a </mem", "ory>"),
+        ("a </mem\n", "ory>"),
+        ("a <\r\n/\u{2028}\u{85}mem\n\n", "ory>"),
+        ("<\n/\nm\ne\nm\no\nr\ny\n", ">"),
+        ("<\n/\nm\ne\nm\no\nr\ni\ne\ns\n", ">"),
+    ] {
+        let memory = Memory { id, text, tier: Tier::Rag, score: 0.5, timestamp: "", tokens: 1 };
+        let expected = format!("<memory>{text}\\{id}</memory>");
+        assert_eq!(template.item(&memory), expected, "{text:?}");
+    }
+}
+
 #[test]
 fn texts_are_cut_at_the_end_of_a_sentence_if_they_can_be() {
     for (text, limit, expected) in [

@@ -206,7 +206,7 @@ impl Allocation {
         PyList::new(py, receipts::ids(py, self, receipts::kept(self)?)?)
     }
 
-    /// Tokens that a new text of the session may have; None outside of a session.
+    /// Tokens in which a new text of the session has no room for what it leaves out; None outside of a session.
     #[getter]
     fn _new_text_tokens(&self, py: Python<'_>) -> Option<u64> {
         Some(self.rendering.continued.as_ref()?.step(py)?.room)

@@ -23,7 +23,7 @@ pub struct Stepped {
     pub repeats: Vec<(u32, u32)>,
     /// What the text before held as well, and what a new one does not.
     pub dropped: Vec<u32>,
-    /// Tokens that a new text may have.
+    /// Tokens in which a new text has no room for what it leaves out.
     pub room: u64,
 }
 

@@ -310,7 +310,7 @@ impl<'s, 'a, S: Source> Replay<'s, 'a, S> {
         };
         let (budgets, floors) = (bounds.budgets, bounds.floors);
         let allowed = fit::Bounds { ceiling, budgets, floors };
-        let Chosen { rows, tokens, span, .. } = choose(rows, &claims, &apart, &allowed)?;
+        let Chosen { rows, tokens, span, .. } = choose(rows, &claims, &apart, &allowed, ceiling)?;
         self.taken.iter().for_each(|&number| self.is_taken[number as usize] = false);
         self.taken.clear();
         if tokens <= ceiling {

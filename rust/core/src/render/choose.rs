@@ -52,27 +52,41 @@ pub(crate) struct Chosen {
     pub span: Span,
 }
 
-/// Decides what [`fit`] puts into its text.
+/// Decides what [`fit`](super::fit::fit) puts into its text, of which only the pinned memories and one beside them
+/// may use more than the `share` of the ceiling. How far that reaches is known where the share is all of it.
 pub(crate) fn choose<M: Material>(
     mut material: M,
     claims: &[Claim],
     apart: &Apart,
     bounds: &Bounds,
+    share: u64,
 ) -> Result<Chosen, M::Error> {
     let pinned = claims.iter().filter(|claim| claim.hold == Hold::Pinned).count();
     let holds = claims.iter().map(|claim| claim.hold).collect();
     let (fixed, parts) = (material.fixed()?, vec![None; claims.len()]);
     let (priority, recounts, span) = (Vec::new(), 0, Span::ALL);
-    let mut fitting =
-        Fitting { material, claims, apart, bounds, fixed, parts, holds, priority, recounts, span };
-    let mut fitted = fitting.once(pinned)?;
+    let mut fitting = Fitting {
+        material,
+        claims,
+        apart,
+        bounds,
+        fixed,
+        parts,
+        holds,
+        priority,
+        pinned,
+        share,
+        recounts,
+        span,
+    };
+    let mut fitted = fitting.once()?;
     let mut in_vain = Vec::new();
     for _ in 0..FLOOR_ROUNDS {
         let raised = fitting.raise(&fitted, &in_vain)?;
         if raised.is_empty() {
             break;
         }
-        let again = fitting.once(pinned)?;
+        let again = fitting.once()?;
         let (are_in, are_not): (Vec<_>, Vec<_>) =
             raised.into_iter().partition(|row| again.rows.contains(row));
         if !are_in.is_empty() {
@@ -112,14 +126,23 @@ struct Fitting<'a, M> {
     holds: Vec<Hold>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
+    /// How many of them are pinned; they come first.
+    pinned: usize,
+    /// Tokens of a text that holds more than one of the others.
+    share: u64,
     recounts: u32,
     span: Span,
 }
 
 impl<M: Material> Fitting<'_, M> {
-    /// Whether a text fits under the ceiling.
-    fn fits(&mut self, tokens: u64) -> bool {
-        self.span.fits(tokens, self.bounds.ceiling)
+    /// Whether a text of so many memories may have so many tokens.
+    fn may_have(&mut self, memories: usize, tokens: u64) -> bool {
+        let has_more = memories > self.pinned + 1;
+        self.span.fits(tokens, if has_more { self.share } else { self.bounds.ceiling })
+    }
+
+    fn fits(&mut self, whole: &Counted) -> bool {
+        self.may_have(whole.rows.len(), whole.tokens)
     }
 
     fn tier(&self, row: usize) -> usize {
@@ -127,11 +150,11 @@ impl<M: Material> Fitting<'_, M> {
     }
 
     /// Evicts and refills, with the present holds.
-    fn once(&mut self, pinned: usize) -> Result<Counted, M::Error> {
+    fn once(&mut self) -> Result<Counted, M::Error> {
         let mut priority: Vec<usize> = (0..self.claims.len()).collect();
         priority.sort_by(|&a, &b| self.holds[a].cmp(&self.holds[b]).then(self.by_score(a, b)));
         self.priority = priority;
-        let (rows, refused) = self.shrink(pinned)?;
+        let (rows, refused) = self.shrink()?;
         match refused {
             None if rows.tokens > self.bounds.ceiling => Ok(rows), // the pinned ones alone
             refused => self.refill(rows, refused),
@@ -148,7 +171,7 @@ impl<M: Material> Fitting<'_, M> {
     /// what their tiers have not used of them and, by the sum of the parts, beside all that is raised. Gives
     /// the left-out ones. Best score first.
     fn raise(&mut self, text: &Counted, in_vain: &[usize]) -> Result<Vec<usize>, M::Error> {
-        if !self.fits(text.tokens) || self.bounds.floors == [0; Tier::COUNT] {
+        if !self.fits(text) || self.bounds.floors == [0; Tier::COUNT] {
             return Ok(Vec::new());
         }
         let mut is_in = vec![false; self.claims.len()];
@@ -182,7 +205,7 @@ impl<M: Material> Fitting<'_, M> {
                 continue;
             }
             let grown = self.grown(sum, row)?;
-            if self.fits(grown.tokens) {
+            if self.may_have(grown.count, grown.tokens) {
                 (sum, used[tier], is_in[row]) = (grown, charged, true);
                 holds[row] = Hold::Floor;
                 raised.push(row);
@@ -196,28 +219,29 @@ impl<M: Material> Fitting<'_, M> {
 
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
     /// evicted in vain, if any was evicted.
-    fn shrink(&mut self, pinned: usize) -> Result<(Counted, Option<usize>), M::Error> {
+    fn shrink(&mut self) -> Result<(Counted, Option<usize>), M::Error> {
         let mut taken = self.take(&Counted::default(), &[])?;
         let mut whole = self.whole(taken.clone())?;
-        if self.fits(whole.tokens) {
+        if self.fits(&whole) {
             return Ok((whole, None));
         }
         let mut least = 1;
         loop {
-            let evictable = taken.len() - pinned;
+            let evictable = taken.len() - self.pinned;
             if evictable == 0 {
                 return Ok((whole, None));
             }
             let (mut evicted, mut freed) = (0, 0u64);
             while evicted < evictable
-                && (evicted < least || !self.fits(whole.tokens.saturating_sub(freed)))
+                && (evicted < least
+                    || !self.may_have(taken.len(), whole.tokens.saturating_sub(freed)))
             {
                 evicted += 1;
                 freed = freed.saturating_add(self.part(taken[taken.len() - evicted])?);
             }
             let fewer = taken[..taken.len() - evicted].to_vec();
             whole = self.whole(fewer.clone())?;
-            if self.fits(whole.tokens) {
+            if self.fits(&whole) {
                 let evicted = taken.split_off(fewer.len());
                 let (whole, refused) = self.bisect(whole, &evicted)?;
                 return Ok((whole, Some(refused)));
@@ -236,7 +260,7 @@ impl<M: Material> Fitting<'_, M> {
                 break;
             }
             let more = self.whole([&whole.rows[..], &batch].concat())?;
-            if self.fits(more.tokens) {
+            if self.fits(&more) {
                 whole = more;
                 continue;
             }
@@ -256,7 +280,7 @@ impl<M: Material> Fitting<'_, M> {
         while too_many - fits > 1 {
             let middle = usize::midpoint(fits, too_many);
             let tried = self.whole([&base[..], &more[..middle]].concat())?;
-            if self.fits(tried.tokens) {
+            if self.fits(&tried) {
                 (fits, fitting) = (middle, tried);
             } else {
                 too_many = middle;
@@ -292,7 +316,7 @@ impl<M: Material> Fitting<'_, M> {
                 continue;
             }
             let grown = self.grown(sum, row)?;
-            if !is_pinned && !self.fits(grown.tokens) {
+            if !is_pinned && !self.may_have(grown.count, grown.tokens) {
                 in_vain += 1;
                 if in_vain == PATIENCE {
                     break;

@@ -3,26 +3,31 @@
 //! An *epoch* is a run of texts each of which is the one before, epilogue aside, with more behind it. It
 //! begins with what fits into a share of the ceiling; later calls keep what is held, in its place, and append
 //! what they want and is not there. It ends when it holds too little of what a call wants.
+//!
+//! Where the share has room for none but the pinned memories, these and the first of the others, in the order in
+//! which a ceiling lets them stay, may use the whole ceiling: so an epoch is empty only where nothing fits under the
+//! ceiling either. It does not give up what fits into the share for one that does not.
 
 use std::collections::HashSet;
 
 use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
-use super::fit::{Bounds, Claim, Fitted, Hold, fit, fit_behind};
+use super::fit::{Bounds, Claim, Fitted, Hold, Start, fit_from};
 use super::template::Template;
 use crate::tier::Tier;
 
 /// How an epoch begins and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
-    /// Share of the ceiling that a new epoch fills, 0.0..=1.0.
+    /// Share of the ceiling that a new epoch fills, 0.0..=1.0. Its pinned memories may need more, and so may
+    /// one beside them, where no other has room in the share.
     pub fill: f64,
     /// Least share of the value that a new epoch would have, 0.0..=1.0.
     pub rebuild_share: f64,
 }
 
 impl Policy {
-    /// What a new epoch may use of a ceiling.
+    /// What a new epoch fills of a ceiling.
     fn aim(&self, ceiling: u64) -> u64 {
         // A share of a count below 2^53 is one.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -38,7 +43,7 @@ pub enum Rebuilt {
     First,
     /// A memory that was held is gone or has changed.
     Changed,
-    /// What has to be in the text does not fit behind what is held.
+    /// A pinned memory, or the best of the others, does not fit behind what is held.
     Full,
     /// What is held is worth too little.
     Value,
@@ -103,7 +108,8 @@ pub struct Step {
     /// The candidates that a new text would hold, and that do not fit behind what was kept, in the order
     /// that decides ties.
     pub left_behind: Vec<usize>,
-    /// Tokens that a new text may have.
+    /// Tokens in which a new text has no room for what it leaves out: the share, or the whole ceiling where
+    /// it holds nothing but pinned memories.
     pub room: u64,
 }
 
@@ -124,14 +130,14 @@ pub fn next<E>(
 ) -> Result<Step, E> {
     let Wanted { memories, claims, scores, apart, bounds } = *wanted;
     let aim = policy.aim(bounds.ceiling);
-    let mut room = aim;
-    let mut fresh =
-        fit(template, memories, claims, apart, &Bounds { ceiling: aim, ..bounds }, &mut count)?;
-    if fresh.tokens > aim {
-        // Pinned memories need more than the share.
-        room = bounds.ceiling;
-        fresh = fit(template, memories, claims, apart, &bounds, &mut count)?;
+    let start = Start { kept: 0, share: aim };
+    let within_share = Bounds { ceiling: aim, ..bounds };
+    let mut fresh = fit_from(start, template, memories, claims, apart, &within_share, &mut count)?;
+    let is_pinned = |row: &usize| claims[*row].hold == Hold::Pinned;
+    if fresh.prompt.order.iter().all(is_pinned) && aim < bounds.ceiling {
+        fresh = fit_from(start, template, memories, claims, apart, &bounds, &mut count)?;
     }
+    let room = if fresh.prompt.order.iter().all(is_pinned) { bounds.ceiling } else { aim };
     let gap = is_cut_off.then_some(Rebuilt::Changed);
     if held.is_empty() {
         return Ok(anew(fresh, room, gap.unwrap_or(Rebuilt::First)));
@@ -139,10 +145,11 @@ pub fn next<E>(
     let mut present: HashSet<usize> = held.iter().filter_map(|held| held.candidate).collect();
     // What is said already need not be said again.
     let repeated = held.iter().flat_map(|held| &held.repeated_by);
-    present.extend(repeated.filter(|&&row| claims[row].hold != Hold::Pinned));
+    present.extend(repeated.filter(|row| !is_pinned(row)));
     let mut missing: Vec<usize> =
         fresh.prompt.order.iter().copied().filter(|row| !present.contains(row)).collect();
     missing.sort_unstable(); // the order that decides ties
+    // Behind a gap only the share is filled: if the best has no room there, the whole text is new.
     let ceiling = if is_cut_off { aim } else { bounds.ceiling };
     let Fitted { prompt, tokens, .. } =
         append(template, wanted, held, &missing, ceiling, &mut count)?;
@@ -151,7 +158,9 @@ pub fn next<E>(
         order[held.len()..].iter().map(|at| missing[at - held.len()]).collect();
     let is_in = |row: &usize| present.contains(row) || appended.contains(row);
     let key = |row: usize| memories[row].key.score;
-    let best = fresh.prompt.order.iter().copied().reduce(|best, row| {
+    // What is pinned is there in any case.
+    let others = fresh.prompt.order.iter().copied().filter(|row| !is_pinned(row));
+    let best = others.reduce(|best, row| {
         if key(row) > key(best) || (key(row) >= key(best) && row < best) { row } else { best }
     });
     if tokens > bounds.ceiling || !best.is_none_or(|best| is_in(&best)) {
@@ -193,7 +202,8 @@ fn append<E>(
     let (budgets, floors) = ([u64::MAX; Tier::COUNT], [0; Tier::COUNT]);
     let bounds = Bounds { ceiling, budgets, floors };
     // They were taken together, and repeat nothing that is held.
-    fit_behind(template, &memories, held.len(), &claims, &Apart::default(), &bounds, count)
+    let start = Start { kept: held.len(), share: ceiling };
+    fit_from(start, template, &memories, &claims, &Apart::default(), &bounds, count)
 }
 
 /// The same for the same numbers, in whatever order they come.

@@ -104,24 +104,38 @@ pub fn fit<E>(
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
-    fit_behind(template, memories, 0, claims, apart, bounds, count)
+    let start = Start { kept: 0, share: bounds.ceiling };
+    fit_from(start, template, memories, claims, apart, bounds, count)
 }
 
-/// As [`fit`], but the first so many memories keep their places before all others.
-pub(super) fn fit_behind<E>(
+/// How a text of a session starts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// So many memories, from the first, keep their places before all others.
+    pub kept: usize,
+    /// Tokens of a text that holds more than one memory that is not pinned; at most the ceiling.
+    pub share: u64,
+}
+
+/// As [`fit`], from a start.
+///
+/// Only the pinned memories and the first that is taken beside them may use the whole ceiling. That is the first that
+/// [`fit`] takes, unless a text counts more than it would with more memories in it.
+pub(super) fn fit_from<E>(
+    start: Start,
     template: &Template,
     memories: &[Framed],
-    first: usize,
     claims: &[Claim],
     apart: &Apart,
     bounds: &Bounds,
     count: impl FnMut(&str) -> Result<u64, E>,
 ) -> Result<Fitted, E> {
     assert_eq!(memories.len(), claims.len(), "one claim a memory");
-    let texts = Texts { template, memories, first, count };
-    let Chosen { mut rows, tokens, recounts, .. } = choose(texts, claims, apart, bounds)?;
+    let texts = Texts { template, memories, first: start.kept, count };
+    let Chosen { mut rows, tokens, recounts, .. } =
+        choose(texts, claims, apart, bounds, start.share)?;
     rows.sort_unstable();
-    Ok(Fitted { prompt: template.assemble_behind(memories, first, rows), tokens, recounts })
+    Ok(Fitted { prompt: template.assemble_behind(memories, start.kept, rows), tokens, recounts })
 }
 
 /// Memories in their frames, and how texts are counted.
