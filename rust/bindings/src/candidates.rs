@@ -30,7 +30,7 @@ pub fn add_more(
     let wider = replan(&settings, &limits, Among::Admitted);
     add(candidates, wider.into_iter().flat_map(|wider| wider.selected));
     let floors = floors(plan);
-    if floors != [0; Tier::COUNT] && call.limits.available != Some(0) {
+    if floors != [0; Tier::COUNT] {
         let pinned = |tier: Tier| -> u64 {
             let pinned = plan.selected.iter().filter(|it| it.pinned && it.tier == tier);
             pinned.map(|it| it.tokens).sum()
