@@ -246,7 +246,7 @@ def wider(  # noqa: PLR0917 - as `allocate`
 def covered(memories: Sequence[Any], config: Any, grant: Grant) -> dict[str, list[int]]:
     """What each tier would select within its floor alone, or what its pinned ones need."""
     rows: dict[str, list[int]] = {tier: [] for tier in TIERS}
-    if grant.available == 0 or not any(grant.floors.values()):
+    if not any(grant.floors.values()):
         return rows
     for tier in TIERS:
         members = [row for row, memory in enumerate(memories) if memory.tier == tier]

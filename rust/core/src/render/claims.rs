@@ -19,8 +19,7 @@ pub fn wider(settings: &Settings, limits: &Limits) -> (Settings, Limits) {
     (settings, Limits { available, cut_oversized: false, ..*limits })
 }
 
-/// Each tier within its floor alone, whose pinned memories have those tokens; none where there is no floor, or
-/// nothing is taken.
+/// Each tier within its floor alone, whose pinned memories have those tokens; none where there is no floor.
 #[must_use]
 pub fn covered(
     settings: &Settings,
@@ -28,7 +27,7 @@ pub fn covered(
     floors: [u64; Tier::COUNT],
     pinned: [u64; Tier::COUNT],
 ) -> Option<(Settings, Limits)> {
-    if floors == [0; Tier::COUNT] || limits.available == Some(0) {
+    if floors == [0; Tier::COUNT] {
         return None;
     }
     let budgets = Tier::ALL.map(|tier| floors[tier.index()].max(pinned[tier.index()]));
