@@ -1,10 +1,14 @@
 """What receipts cost: the call with and without them, and asking afterwards.
 
-    python benches/receipt_costs.py [--rows N,N,...] [--rounds N] [--json FILE]
+    python benches/receipt_costs.py [--rows N,N,...] [--ceilings N,N,...] [--rounds N] [--json FILE]
 
 Lists of memories of some 215 characters, four tiers mixed, tokens counted beforehand; with and without a
 ceiling, by the documented formula and by `evidence`. Asked afterwards: the report of all, with the budget at
 which each of the first hundred left out would be taken, and the sentence of the memory left out last.
+
+With `--ceilings` only what takes longest: under each ceiling, with tier budgets that sum to 100,000 tokens,
+the report and the receipts of the first, the middle and the last memory left out, and whether their budgets
+were found.
 
 Receipts that change what is selected fail the run.
 
@@ -18,6 +22,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -88,6 +93,58 @@ def measure(name: str, memories: Sequence[MemoryItem], rounds: int) -> Times:
     return times
 
 
+@dataclass
+class Searches:
+    """Milliseconds, a round each, and what was found."""
+
+    call: str
+    rows: int
+    ceiling: int
+    left_out: int = 0
+    not_found: int = 0
+    report: list[float] = field(default_factory=list)
+    explain: dict[str, list[float]] = field(default_factory=lambda: {"first": [], "middle": [], "last": []})
+    found: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def row(self) -> str:
+        sentences = [
+            spread(times) + ("" if self.found.get(which, True) else " not found") if times else "-"
+            for which, times in self.explain.items()
+        ]
+        columns = " ".join(f"{text:>28}" for text in (spread(self.report), *sentences))
+        what = f"{self.call:<9} {self.rows:>7,} {self.ceiling:>9,} {self.left_out:>8,} {self.not_found:>9}"
+        return f"{what} {columns}"
+
+
+HEADER_OF_SEARCHES = f"{'call':<9} {'rows':>7} {'ceiling':>9} {'left out':>8} {'not found':>9} " + " ".join(
+    f"{heading:>28}" for heading in ("report(), ms", "explain(first)", "explain(middle)", "explain(last)")
+)
+REPORTED = 100
+
+
+def search(name: str, memories: Sequence[MemoryItem], ceiling: int, rounds: int) -> Searches:
+    """How long the budgets of what was left out are looked for."""
+    workspace = WorkspaceConfig("default", max_total_tokens=100_000)
+    allocator = MemoryBudgetAllocator(workspace, log_allocations=False, history_limit=1)
+    options = {**CALLS[f"{name}, ceiling"], "max_prompt_tokens": ceiling}
+    searches = Searches(name, len(memories), ceiling)
+    for _ in range(rounds):
+        told = allocator.allocate(QUERY, memories, current_time=NOW, receipts=True, **options)
+        elapsed, report = timed(told.report)
+        searches.report.append(elapsed)
+        left_out = [receipt for receipt in report.rows if receipt.decision == "left_out"]
+        searches.left_out = len(left_out)
+        searches.not_found = sum(not receipt.fits_at_known for receipt in left_out[:REPORTED])
+        places = {"first": 0, "middle": len(left_out) // 2, "last": -1}
+        for which, place in places.items() if left_out else ():
+            memory_id = left_out[place].memory_id
+            elapsed, receipts = timed(partial(told._receipts, memory_id, True))
+            searches.explain[which].append(elapsed)
+            searches.found[which] = all(receipt["fits_at_known"] for receipt in receipts)
+    return searches
+
+
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What receipts cost.")
     parser.add_argument(
@@ -96,11 +153,20 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="N,N,...",
         default=list(ROWS),
     )
+    parser.add_argument(
+        "--ceilings",
+        type=lambda text: [int(each) for each in text.split(",")],
+        metavar="N,N,...",
+        default=[],
+        help="only the searches for budgets under these ceilings",
+    )
     parser.add_argument("--rounds", type=int, metavar="N", default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parsed = parser.parse_args(arguments)
     if not all(rows >= 100 for rows in parsed.rows):
         parser.error("--rows must be 100 or more, so that something is left out")
+    if not all(ceiling >= 1 for ceiling in parsed.ceilings):
+        parser.error("--ceilings must be 1 or more")
     if parsed.rounds < 1:
         parser.error("--rounds must be 1 or more")
     return parsed
@@ -111,11 +177,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (why := refusal(BUILD_PROFILE)) is not None:
         print(f"receipt_costs: {why}", file=sys.stderr)
         return 1
-    print(HEADER)
+    print(HEADER_OF_SEARCHES if parsed.ceilings else HEADER)
     measured: list[dict[str, Any]] = []
     for rows in parsed.rows:
         memories = [MemoryItem(**fields) for fields in memory_fields(rows)]
-        for name in CALLS:
+        for name, ceiling in product(("formula", "evidence"), parsed.ceilings):
+            searches = search(name, memories, ceiling, parsed.rounds)
+            print(searches.row, flush=True)
+            measured.append(asdict(searches))
+        for name in CALLS if not parsed.ceilings else ():
             try:
                 times = measure(name, memories, parsed.rounds)
             except DifferentResultsError as error:

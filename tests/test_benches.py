@@ -166,6 +166,24 @@ def test_evidence_refuses_bad_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert evidence.main([]) == 1
 
 
+def test_searches_for_budgets_are_measured_and_what_they_did_not_find_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import receipt_costs
+
+    monkeypatch.setattr(receipt_costs, "BUILD_PROFILE", "release")
+    target_file = tmp_path / "searches.json"
+    options = ["--rows", "100", "--ceilings", "900,90000", "--rounds", "1", "--json", str(target_file)]
+    assert receipt_costs.main(options) == 0
+    figures = json.loads(target_file.read_text())
+    assert [(row["call"], row["ceiling"]) for row in figures] == [
+        (call, ceiling) for call in ("formula", "evidence") for ceiling in (900, 90_000)
+    ]
+    for row in figures:
+        assert (row["left_out"] > 0) == (row["ceiling"] == 900) == any(row["found"].values())
+        assert (row["not_found"], len(row["report"])) == (0, 1)
+
+
 def test_what_receipts_cost_is_measured_on_equal_selections(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,8 +206,9 @@ def test_what_receipts_cost_is_measured_on_equal_selections(
     monkeypatch.setattr(receipt_costs, "MemoryBudgetAllocator", WithoutMemories)
     assert receipt_costs.main(["--rows", "100", "--rounds", "1"]) == 1
     assert "DIFFERENT: formula, 100 memories" in capsys.readouterr().out
-    with pytest.raises(SystemExit) as exit_:
-        receipt_costs.main(["--rows", "99"])
-    assert exit_.value.code == 2
+    for wrong in (["--rows", "99"], ["--ceilings", "0"]):
+        with pytest.raises(SystemExit) as exit_:
+            receipt_costs.main(wrong)
+        assert exit_.value.code == 2
     monkeypatch.setattr(receipt_costs, "BUILD_PROFILE", "debug")
     assert receipt_costs.main([]) == 1

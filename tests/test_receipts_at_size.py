@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,33 @@ def test_a_report_takes_time_in_proportion_to_its_rows() -> None:
 
     allocator.register_workspace(WorkspaceConfig("w", 10**8, 0, 0, 0, 1))
     assert seconds(80_000) < 30 * seconds(8_000)
+
+
+def test_under_a_ceiling_the_budgets_of_a_whole_report_are_found() -> None:
+    """What is looked at is limited by counted work, so that this does not depend on the machine."""
+    tiers = ("working", "project", "long_term", "rag")
+    items = [
+        MemoryItem(
+            f"m{n}",
+            f"note {n}: " + "tea " * (9 + n % 31),
+            tiers[n % 4],
+            NOW,
+            relevance_score=n * 7 % 101 / 101,
+        )
+        for n in range(1_000)
+    ]
+    allocator = MemoryBudgetAllocator(WorkspaceConfig("w", 60_000), log_allocations=False)
+    options: dict[str, Any] = {"max_prompt_tokens": 900, "tokenizer": "o200k_base", "receipts": True}
+    allocation = allocator.what_if("q", items, "w", current_time=NOW, **options)
+    left_out = [receipt for receipt in allocation.report() if receipt.decision == "left_out"]
+    assert len(left_out) > 900
+    assert all(receipt.fits_at_known for receipt in left_out[:100])
+    for receipt in left_out[1:100:33]:
+        assert receipt.fits_at is not None
+        for budget in (receipt.fits_at - 1, receipt.fits_at):
+            options["max_prompt_tokens"] = budget
+            taken = allocator.what_if("q", items, "w", current_time=NOW, **options).selected_positions
+            assert (receipt.position in taken) == (budget == receipt.fits_at)
 
 
 @pytest.mark.thread_unsafe(reason="the turns of one thread are counted")

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
+use crate::budget_search::Search;
 use crate::columns::Rows;
 use crate::epoch::Epoch;
 use crate::item::MemoryItem;
@@ -182,15 +183,22 @@ impl Allocation {
         receipts::told(slf, "diff", Some(other))
     }
 
-    /// The parts of receipts, of one id or of all: see `receipts.rs`.
-    #[pyo3(signature = (memory_id, with_fits, /))]
+    /// The parts of receipts, of one id or of all: see `receipts.rs`. With `anew`, budgets are looked for by making
+    /// the whole call for each, as a check of the search that knows better.
+    #[pyo3(signature = (memory_id, with_fits, anew = false, /))]
     fn _receipts<'py>(
         &self,
         py: Python<'py>,
         memory_id: Option<&Bound<'py, PyString>>,
         with_fits: bool,
+        anew: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        receipts::of(py, self, memory_id, with_fits)
+        let search = match (with_fits, anew) {
+            (false, _) => Search::None,
+            (true, false) => Search::Replaying,
+            (true, true) => Search::Anew,
+        };
+        receipts::of(py, self, memory_id, search)
     }
 
     /// The ids of all candidates.

@@ -3,14 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use memory_budget_core::complexity::Level;
 use memory_budget_core::error::Error;
-use memory_budget_core::limits::{Amount, Limits};
+use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
-use memory_budget_core::render::fit::{Bounds, Claim, Hold};
+use memory_budget_core::render::claims::{self, Claimant};
+use memory_budget_core::render::fit::{Bounds, Claim};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
-use memory_budget_core::tokens::MAX_COUNT;
 
 use crate::call::{Among, Call};
 
@@ -22,24 +21,15 @@ pub fn add_more(
     call: &Call<'_>,
     replan: impl Fn(&Settings, &Limits, Among) -> Result<Plan, Error>,
 ) {
-    let doubled = |tokens: u64| tokens.saturating_mul(2).min(MAX_COUNT);
-    let max_total_tokens = doubled(call.settings.max_total_tokens);
-    let settings = Settings { max_total_tokens, ..call.settings.clone() };
-    let available = call.limits.available.map(doubled);
-    let limits = Limits { available, cut_oversized: false, ..call.limits };
+    let (settings, limits) = claims::wider(&call.settings, &call.limits);
     let wider = replan(&settings, &limits, Among::Admitted);
     add(candidates, wider.into_iter().flat_map(|wider| wider.selected));
-    let floors = floors(plan);
-    if floors != [0; Tier::COUNT] {
-        let pinned = |tier: Tier| -> u64 {
-            let pinned = plan.selected.iter().filter(|it| it.pinned && it.tier == tier);
-            pinned.map(|it| it.tokens).sum()
-        };
-        let budgets = Tier::ALL.map(|tier| floors[tier.index()].max(pinned(tier)));
-        let settings = with_budgets(&call.settings, budgets);
-        let floors = budgets.map(|budget| Some(Amount::Tokens(budget))); // to the token
-        let minimum_score = call.limits.minimum_score;
-        let limits = Limits { floors, minimum_score, ..Limits::NONE };
+    let mut pinned = [0; Tier::COUNT];
+    for selected in plan.selected.iter().filter(|selected| selected.pinned) {
+        pinned[selected.tier.index()] += selected.tokens;
+    }
+    let covered = claims::covered(&call.settings, &call.limits, floors(plan), pinned);
+    if let Some((settings, limits)) = covered {
         let covered = replan(&settings, &limits, Among::Admitted);
         add(candidates, covered.into_iter().flat_map(|covered| covered.selected));
     }
@@ -47,18 +37,6 @@ pub fn add_more(
 
 fn floors(plan: &Plan) -> [u64; Tier::COUNT] {
     plan.limited.as_ref().map_or([0; Tier::COUNT], |limited| limited.bounds.floors)
-}
-
-/// A workspace whose tiers have those budgets, whatever the level.
-pub fn with_budgets(settings: &Settings, budgets: [u64; Tier::COUNT]) -> Settings {
-    let sum = budgets.iter().sum::<u64>();
-    let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
-    Settings {
-        max_total_tokens: sum,
-        shares: budgets.map(share),
-        multipliers: [1.0; Level::COUNT],
-        ..settings.clone()
-    }
 }
 
 /// Adds those who are not there yet, and keeps the order of a plan: by tier; in a tier what is pinned in
@@ -98,26 +76,15 @@ pub fn bounds(plan: &Plan, ceiling: u64) -> Bounds {
     Bounds { ceiling, budgets, floors: floors(plan) }
 }
 
-/// What each of the candidates, in the order of a plan, claims: the best that the plan selected of a tier are
-/// its floor. Others are not, so that a ceiling that is wide enough changes nothing.
+/// What each of the candidates, in the order of a plan, claims: see [`claims::claims`].
 pub fn claims(candidates: &[Selected], plan: &Plan, chosen: &HashSet<u32>) -> Vec<Claim> {
-    let mut floors = floors(plan);
     let in_plan: HashSet<u32> = plan.selected.iter().map(|selected| selected.index).collect();
-    let claim = |candidate: &Selected| {
-        let floor = &mut floors[candidate.tier.index()];
-        let hold = match floor.checked_sub(candidate.tokens) {
-            rest if candidate.pinned => {
-                *floor = rest.unwrap_or(0);
-                Hold::Pinned
-            }
-            Some(rest) if *floor > 0 && in_plan.contains(&candidate.index) => {
-                *floor = rest;
-                Hold::Floor
-            }
-            _ if chosen.contains(&candidate.index) => Hold::Chosen,
-            _ => Hold::Free,
-        };
-        Claim { tokens: candidate.tokens, hold }
-    };
-    candidates.iter().map(claim).collect()
+    let claimants = candidates.iter().map(|candidate| Claimant {
+        tier: candidate.tier,
+        tokens: candidate.tokens,
+        is_pinned: candidate.pinned,
+        is_in_plan: in_plan.contains(&candidate.index),
+        is_chosen: chosen.contains(&candidate.index),
+    });
+    claims::claims(claimants, floors(plan))
 }

@@ -178,6 +178,14 @@ impl Counting {
         }
     }
 
+    /// Whether a text counts as its parts do together where they meet at a wall.
+    pub fn adds_up_at_walls(&self) -> bool {
+        match self {
+            Self::Estimate { .. } => false,
+            Self::Texts(counter) => counter.get().adds_up_at_walls(),
+        }
+    }
+
     /// How many bytes of a text count at most `limit` tokens; None where only counting can tell.
     pub fn fitting(&self, py: Python<'_>, text: &str, limit: u64) -> Option<usize> {
         match self {

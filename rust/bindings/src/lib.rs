@@ -5,6 +5,7 @@
 
 mod allocation;
 mod arrow;
+mod budget_search;
 mod call;
 mod candidates;
 mod classes;
@@ -43,6 +44,7 @@ mod rendering;
 mod repetitions;
 mod rerun;
 mod score;
+mod shown;
 mod table;
 mod tier_allocation;
 mod token_counter;

@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::allocation::{Allocation, Holder};
+use crate::budget_search::{self, Search};
 use crate::call::{Among, Call};
 use crate::continued::Stepped;
 use crate::decider::Decider;
@@ -140,12 +141,12 @@ pub fn ids<'py>(
 }
 
 /// The parts of receipts, named as `Receipt` names them: of the candidates of one id, or of all. Without
-/// `with_fits` no budget is looked for.
+/// search no budget is looked for.
 pub fn of<'py>(
     py: Python<'py>,
     allocation: &Allocation,
     memory_id: Option<&Bound<'py, PyString>>,
-    with_fits: bool,
+    search: Search,
 ) -> PyResult<Bound<'py, PyList>> {
     let kept = kept(allocation)?;
     let considered = &kept.considered;
@@ -182,12 +183,12 @@ pub fn of<'py>(
     });
     let left_out = places.iter().copied().filter(|&place| !reasons[place].is_taken());
     let most = match memory_id {
-        _ if !with_fits => 0,
+        _ if search == Search::None => 0,
         Some(_) => usize::MAX,
         None => FITS_REPORTED,
     };
     let wanted: Vec<usize> = left_out.take(most).collect();
-    let fits = rerun::fits(py, allocation, kept, &decider, &reasons, &wanted)?;
+    let fits = budget_search::fits(py, allocation, kept, &decider, &reasons, &wanted, search)?;
     let fits: HashMap<usize, Fit> = wanted.into_iter().zip(fits).collect();
     let left = left(allocation, &decider, considered);
     let selected = &allocation.record.plan.selected;

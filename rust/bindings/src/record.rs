@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::journal::Stamped;
 use memory_budget_core::plan::Plan;
 use memory_budget_core::rounding::round_decimals;
@@ -40,6 +41,16 @@ pub struct Entry {
     pub access_count: u64,
     /// Whether only the beginning of the text was taken.
     pub is_cut: bool,
+}
+
+impl Entry {
+    /// When it was created, as texts are ordered by it.
+    pub fn timestamp_us(&self) -> i64 {
+        match &self.created {
+            Created::Utc(microseconds) => *microseconds,
+            Created::Unknown | Created::Own(_) => NO_TIME,
+        }
+    }
 }
 
 /// One allocation, without full texts.

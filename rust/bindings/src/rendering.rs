@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use memory_budget_core::decay::NO_TIME;
 use memory_budget_core::error::Error;
 use memory_budget_core::limits::Limits;
 use memory_budget_core::plan::{Plan, Selected};
@@ -100,6 +99,11 @@ impl Rendering {
     /// The name of what counts the text.
     pub fn counter_name(&self) -> &str {
         self.rendered.name()
+    }
+
+    /// Whether the text counts as its parts do together where they meet at a wall.
+    pub fn adds_up_at_walls(&self) -> bool {
+        self.rendered.adds_up_at_walls()
     }
 
     pub fn count(&self, py: Python<'_>, text: &str) -> PyResult<u64> {
@@ -378,10 +382,6 @@ pub fn frame(
         Created::Utc(microseconds) => Cow::Owned(datetime::isoformat(*microseconds)),
         Created::Own(text) => Cow::Owned(readable(text.bind(py))?.into_owned()),
     };
-    let timestamp_us = match &entry.created {
-        Created::Utc(microseconds) => *microseconds,
-        Created::Unknown | Created::Own(_) => NO_TIME,
-    };
     let id = match &entry.memory_id {
         Some(id) => readable(id.bind(py))?,
         None => Cow::Owned(selected.index.to_string()),
@@ -394,7 +394,7 @@ pub fn frame(
         timestamp: &timestamp,
         tokens: selected.tokens,
     };
-    let mut framed = Framed::new(template, &memory, timestamp_us);
+    let mut framed = Framed::new(template, &memory, entry.timestamp_us());
     framed.key.score = selected.key; // the score is shown, the key decides
     Ok(framed)
 }

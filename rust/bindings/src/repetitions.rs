@@ -1,10 +1,8 @@
 //! Which of the texts of a call say the same, so that no text for the model says it twice.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use memory_budget_core::ranking::duplicates::DuplicateRule;
-use memory_budget_core::ranking::near::NearHashes;
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::Apart;
 use pyo3::prelude::*;
@@ -49,29 +47,8 @@ impl<'a> Repetitions<'a> {
 
     /// Places that say the same, in pairs.
     pub fn apart(&self) -> Apart {
-        let mut pairs = Vec::new();
-        // Texts with the same words, or near ones: those are among the near ones.
-        let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
-        let mut near = self.rule.near.map(NearHashes::within);
-        let worded = self
-            .texts
-            .iter()
-            .filter_map(|(place, terms)| Some((*place, terms.fingerprint()?, terms.similarity()?)));
-        let worded: Vec<_> = worded.collect();
-        for (at, &(place, fingerprint, hash)) in worded.iter().enumerate() {
-            let others = if let Some(near) = &mut near {
-                let others = near.near(hash).collect();
-                near.push(hash);
-                others
-            } else {
-                let group = groups.entry(fingerprint).or_default();
-                group.push(at);
-                group[..group.len() - 1].to_vec()
-            };
-            let others = others.into_iter().map(|other: usize| worded[other].0);
-            pairs.extend(others.filter(|other| *other != place).map(|other| (other, place)));
-        }
-        pairs.into_iter().collect()
+        let texts = self.texts.iter().map(|(place, terms)| (*place, &**terms));
+        self.rule.pairs(texts, usize::MAX).into_iter().flatten().collect()
     }
 
     /// The places that say what a text says.

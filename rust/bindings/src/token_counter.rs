@@ -259,6 +259,11 @@ impl TokenCounter {
         }
     }
 
+    /// See [`Native::adds_up_at_walls`].
+    pub fn adds_up_at_walls(&self) -> bool {
+        matches!(self.how, How::Native(native) if native.adds_up_at_walls())
+    }
+
     /// How many bytes of a text count at most `limit` tokens; None where only counting can tell.
     pub fn fitting(&self, py: Python<'_>, text: &str, limit: u64) -> Option<usize> {
         let How::Native(native) = self.how else { return None };

@@ -60,6 +60,19 @@ const POSITIVE: &str = "a finite number above 0";
 const COUNT: &str = "0 to 9007199254740991";
 
 impl Settings {
+    /// The same with those budgets for the tiers, whatever the level.
+    #[must_use]
+    pub fn with_budgets(&self, budgets: [u64; Tier::COUNT]) -> Self {
+        let sum = budgets.iter().sum::<u64>();
+        let share = |budget: u64| if sum == 0 { 0.0 } else { budget as f64 / sum as f64 };
+        Self {
+            max_total_tokens: sum,
+            shares: budgets.map(share),
+            multipliers: [1.0; Level::COUNT],
+            ..self.clone()
+        }
+    }
+
     /// The multiplier of one level.
     #[must_use]
     pub fn multiplier(&self, level: Level) -> f64 {

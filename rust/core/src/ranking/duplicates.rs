@@ -32,6 +32,45 @@ impl DuplicateRule {
         let is_near = |bits| one.distance(other).is_some_and(|distance| distance <= bits);
         !self.is_off() && (is_equal || self.near.is_some_and(is_near))
     }
+
+    /// Texts that say the same, in pairs of what stands for them, as they come; none where there are more
+    /// than `most` pairs. A text may have parts that stand for the same.
+    #[must_use]
+    pub fn pairs<'a>(
+        self,
+        texts: impl Iterator<Item = (usize, &'a Terms)>,
+        most: usize,
+    ) -> Option<Vec<(usize, usize)>> {
+        let mut pairs = Vec::new();
+        if self.is_off() {
+            return Some(pairs);
+        }
+        // Texts with the same words, or near ones: those are among the near ones.
+        let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
+        let mut near = self.near.map(NearHashes::within);
+        let mut stands_for = Vec::new();
+        for (place, terms) in texts {
+            let words = terms.fingerprint().zip(terms.similarity());
+            let Some((fingerprint, hash)) = words else { continue };
+            let mut pair = |&other: &usize| {
+                let other: usize = stands_for[other];
+                pairs.extend((other != place).then_some((other, place)));
+            };
+            if let Some(near) = &mut near {
+                near.near(hash).for_each(|other| pair(&other));
+                near.push(hash);
+            } else {
+                let group = groups.entry(fingerprint).or_default();
+                group.iter().for_each(pair);
+                group.push(stands_for.len());
+            }
+            stands_for.push(place);
+            if pairs.len() > most {
+                return None;
+            }
+        }
+        Some(pairs)
+    }
 }
 
 /// The texts that were taken.

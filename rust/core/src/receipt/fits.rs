@@ -9,13 +9,13 @@
 //! A candidate that is taken at one budget may be left out at a larger one, because a better one then
 //! takes its place. That is why nothing shorter, a bisection say, finds the smallest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::{Considered, Judged};
+use super::Judged;
+use super::contenders::{Contenders, TakenTogether};
 use crate::budget::Bounds;
 use crate::limits::{Limits, SpillOver};
 use crate::ranking::Verdict;
-use crate::ranking::duplicates::Taken;
 use crate::tier::Tier;
 
 /// What the search for a budget came to.
@@ -55,9 +55,10 @@ pub fn fits_at(
     let found = if limits.available == Some(0) {
         vec![Fit::Unknown; wanted.len()]
     } else {
-        let search = Search::new(judged, bounds, tier, most.min(cap));
+        let contenders = Contenders::new(judged);
+        let search = Search { contenders, bounds, tier, most: most.min(cap) };
         match limits.spill_over {
-            None if !search.has_repetitions() => search.by_itself(wanted),
+            None if !search.contenders.has_repetitions() => search.by_itself(wanted),
             order => search.with_all_tiers(order, wanted),
         }
     };
@@ -70,56 +71,22 @@ pub fn fits_at(
 }
 
 struct Search<'s, 'a> {
-    judged: &'s Judged<'a>,
-    considered: &'a Considered,
+    contenders: Contenders<'s, 'a>,
     bounds: &'s Bounds,
     tier: Tier,
-    /// Per tier what has a turn after the pinned ones, in order.
-    lanes: [Vec<u32>; Tier::COUNT],
-    /// Per tier tokens of its pinned candidates.
-    pinned: [u64; Tier::COUNT],
     /// The largest budget there can be.
     most: u64,
 }
 
-impl<'s, 'a> Search<'s, 'a> {
-    fn new(judged: &'s Judged<'a>, bounds: &'s Bounds, tier: Tier, most: u64) -> Self {
-        let considered = judged.considered;
-        let mut pinned = [0; Tier::COUNT];
-        for &place in &considered.pinned {
-            pinned[considered.tier[place as usize].index()] += considered.tokens[place as usize];
-        }
-        let is_tried =
-            |place: u32| !considered.is_pinned(place) && judged.verdict(place) == Verdict::Kept;
-        let lanes = judged
-            .turns()
-            .map(|turns| turns.into_iter().filter(|&place| is_tried(place)).collect());
-        Self { judged, considered, bounds, tier, lanes, pinned, most }
-    }
-
-    fn cost(&self, place: u32) -> u64 {
-        self.considered.tokens[place as usize]
-    }
-
-    /// Whether some candidate may repeat another: then it matters what other tiers take.
-    fn has_repetitions(&self) -> bool {
-        let Some(texts) = self.judged.texts else { return false };
-        if texts.rule.near.is_some() {
-            return true;
-        }
-        let mut seen = HashSet::new();
-        let tried = self.lanes.iter().flatten().chain(&self.considered.pinned);
-        let mut fingerprints = tried.filter_map(|&place| texts.known.terms(place)?.fingerprint());
-        !fingerprints.all(|fingerprint| seen.insert(fingerprint))
-    }
-
+impl Search<'_, '_> {
     /// A tier's own candidates and budget are all that counts.
     fn by_itself(&self, wanted: &[u32]) -> Vec<Fit> {
         let at = self.tier.index();
-        let costs: Vec<u64> = self.lanes[at].iter().map(|&place| self.cost(place)).collect();
+        let (contenders, lane) = (&self.contenders, &self.contenders.lanes[at]);
+        let costs: Vec<u64> = lane.iter().map(|&place| contenders.cost(place)).collect();
         let positions: HashMap<u32, usize> =
-            self.lanes[at].iter().enumerate().map(|(position, &place)| (place, position)).collect();
-        let (present, pinned) = (self.bounds.budgets[at], self.pinned[at]);
+            lane.iter().enumerate().map(|(position, &place)| (place, position)).collect();
+        let (present, pinned) = (self.bounds.budgets[at], contenders.pinned[at]);
         let positions: Vec<Option<usize>> =
             wanted.iter().map(|place| positions.get(place).copied()).collect();
         let mut lane = Lane::new(&costs, &positions);
@@ -137,26 +104,21 @@ impl<'s, 'a> Search<'s, 'a> {
     /// candidate repeats may be of any tier.
     fn with_all_tiers(&self, order: Option<SpillOver>, wanted: &[u32]) -> Vec<Fit> {
         let at = self.tier.index();
-        let mut everyone = self.lanes.concat();
-        let by_tier = everyone.clone();
-        self.judged.sort(&mut everyone);
-        let offered = match order {
-            None => &[][..],
-            Some(SpillOver::ByScore) => &everyone,
-            Some(SpillOver::ByTier) => &by_tier,
-        };
+        let together = self.contenders.together(order);
         let mut fits = vec![Fit::Never; wanted.len()];
         let mut is_open = vec![true; wanted.len()];
-        let (mut budgets, mut work) = (self.bounds.budgets, 0);
+        let (mut bounds, mut work) = (*self.bounds, 0);
         loop {
-            let (taken, lacks) = self.taken(budgets, &everyone, offered);
+            let budget = bounds.budgets[at];
+            let TakenTogether { is_taken, lacks, .. } =
+                self.contenders.taken(&together, &bounds, self.tier);
             for ((fit, is_open), &place) in fits.iter_mut().zip(&mut is_open).zip(wanted) {
-                if *is_open && taken[place as usize] {
-                    (*fit, *is_open) = (Fit::At(budgets[at]), false);
+                if *is_open && is_taken[place as usize] {
+                    (*fit, *is_open) = (Fit::At(budget), false);
                 }
             }
-            work += (everyone.len() + offered.len()) as u64 + 1;
-            let next = budgets[at].saturating_add(lacks);
+            work += together.turns() + 1;
+            let next = budget.saturating_add(lacks);
             if !is_open.contains(&true) || next > self.most || next == u64::MAX {
                 return fits;
             }
@@ -164,60 +126,8 @@ impl<'s, 'a> Search<'s, 'a> {
                 let unknown = |(fit, is_open)| if is_open { Fit::Unknown } else { fit };
                 return fits.into_iter().zip(is_open).map(unknown).collect();
             }
-            budgets[at] = next;
+            bounds.budgets[at] = next;
         }
-    }
-
-    /// What budgets take, and the least that a skipped candidate lacked of what the tier's budget gives.
-    fn taken(
-        &self,
-        budgets: [u64; Tier::COUNT],
-        everyone: &[u32],
-        offered: &[u32],
-    ) -> (Vec<bool>, u64) {
-        let mut known = self.judged.texts.map(|texts| (texts, Taken::new(texts.rule)));
-        if let Some((texts, known)) = &mut known {
-            for &place in &self.considered.pinned {
-                if let Some(terms) = texts.known.terms(place) {
-                    known.hold(place, terms);
-                }
-            }
-        }
-        let mut is_new = |place: u32| {
-            let Some((texts, known)) = &mut known else { return true };
-            texts.known.terms(place).is_none_or(|terms| known.add(place, terms).is_none())
-        };
-        let (mut used, mut lacks) = (self.pinned, u64::MAX);
-        let mut taken = vec![false; self.considered.eligible()];
-        let mut is_out = taken.clone();
-        for &place in everyone {
-            let (tier, cost) = (self.considered.tier[place as usize], self.cost(place));
-            let rest = budgets[tier.index()] - used[tier.index()];
-            if cost <= rest {
-                is_out[place as usize] = true;
-                if is_new(place) {
-                    taken[place as usize] = true;
-                    used[tier.index()] += cost;
-                }
-            } else if tier == self.tier {
-                lacks = lacks.min(cost - rest);
-            }
-        }
-        let mut rest = budgets.iter().sum::<u64>() - used.iter().sum::<u64>();
-        for &place in offered {
-            let (tier, cost) = (self.considered.tier[place as usize].index(), self.cost(place));
-            if is_out[place as usize] || cost > self.bounds.caps[tier] - used[tier] {
-                continue;
-            }
-            if cost > rest {
-                lacks = lacks.min(cost - rest);
-            } else if is_new(place) {
-                taken[place as usize] = true;
-                used[tier] += cost;
-                rest -= cost;
-            }
-        }
-        (taken, lacks)
     }
 }
 

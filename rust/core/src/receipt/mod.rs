@@ -2,13 +2,17 @@
 //!
 //! A plan holds what was taken. Beside the candidates as the call saw them ([`Considered`]) and how they
 //! were rated that is enough to say the rest afterwards, when somebody asks: [`Judged::reasons`] and
-//! [`Judged::ranks`]; [`fits`] looks for the budget at which something would have been taken.
+//! [`Judged::ranks`]; [`fits`] looks for the budget at which something would have been taken, and where a ceiling decides
+//! too, [`replay`] makes the whole call again under one after another.
 
 mod considered;
+mod contenders;
 mod continued;
 pub mod fits;
 mod judged;
 mod of_pool;
+mod replan;
+pub mod replay;
 
 pub use considered::Considered;
 pub use continued::Continued;

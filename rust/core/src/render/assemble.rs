@@ -1,5 +1,7 @@
 //! Putting framed memories together.
 
+use std::borrow::Borrow;
+
 use super::order::{Key, arrange};
 use super::template::{Memory, Template};
 use crate::tier::Tier;
@@ -34,25 +36,26 @@ pub struct Prompt {
 impl Template {
     /// Assembles the memories at `rows`, given in the order that decides ties.
     #[must_use]
-    pub fn assemble(&self, memories: &[Framed], rows: Vec<usize>) -> Prompt {
+    pub fn assemble(&self, memories: &[impl Borrow<Framed>], rows: Vec<usize>) -> Prompt {
         self.assemble_behind(memories, 0, rows)
     }
 
     /// As [`Template::assemble`], but the first so many memories keep their places before all others.
     pub(super) fn assemble_behind(
         &self,
-        memories: &[Framed],
+        memories: &[impl Borrow<Framed>],
         first: usize,
         mut rows: Vec<usize>,
     ) -> Prompt {
+        let memory = |row: usize| memories[row].borrow();
         let kept = rows.iter().take_while(|&&row| row < first).count();
-        arrange(&mut rows[kept..], self.order, self.is_grouped(), |row| memories[row].key);
-        let parts: usize = rows.iter().map(|&row| memories[row].text.len()).sum();
+        arrange(&mut rows[kept..], self.order, self.is_grouped(), |row| memory(row).key);
+        let parts: usize = rows.iter().map(|&row| memory(row).text.len()).sum();
         let mut text = String::with_capacity(parts + rows.len() * self.between.len() + 256);
         let mut tier = None;
         for (position, &row) in rows.iter().enumerate() {
             text.push_str(if position == 0 { &self.prologue } else { &self.between });
-            let memory = &memories[row];
+            let memory = memory(row);
             if self.is_grouped() && tier != Some(memory.key.tier) {
                 tier = Some(memory.key.tier);
                 text.push_str(self.heading(memory.key.tier));

@@ -5,6 +5,7 @@
 //! * [`Order`] says in which order the memories stand;
 //! * [`Prompt`] is the assembled text;
 //! * [`Apart`] says who does not stand beside whom;
+//! * [`claims`](claims::claims) says who may stand in it, and how firmly;
 //! * [`fit`](fit::fit) evicts and refills until the text as a whole, counted, fits under a ceiling;
 //! * [`epoch`] goes on with the text of the call before, where it can;
 //! * [`MessageFormat`] says what a provider adds around it;
@@ -14,13 +15,17 @@
 
 mod apart;
 mod assemble;
+pub(crate) mod choose;
+pub mod claims;
 pub mod epoch;
 pub mod fit;
 mod fold;
 mod guard;
+pub(crate) mod joined;
 mod messages;
 mod order;
 mod slot;
+pub(crate) mod span;
 mod template;
 pub mod truncate;
 

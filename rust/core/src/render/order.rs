@@ -76,7 +76,7 @@ pub fn arrange(rows: &mut [usize], order: Order, grouped: bool, key: impl Fn(usi
 }
 
 /// From best first to the best at both ends.
-fn to_the_edges(rows: &mut [usize]) {
+pub(super) fn to_the_edges<T: Copy>(rows: &mut [T]) {
     let best_first = rows.to_vec();
     let (front, back) = rows.split_at_mut(best_first.len().div_ceil(2));
     for (place, row) in front.iter_mut().zip(best_first.iter().step_by(2)) {

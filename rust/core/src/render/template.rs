@@ -167,6 +167,22 @@ impl Template {
         self.order == Order::Tier || self.headings.iter().any(|heading| !heading.is_empty())
     }
 
+    /// The character that every memory begins with; none where that is a value.
+    pub(super) fn first_of_item(&self) -> Option<char> {
+        match self.item.first()? {
+            Piece::Literal(literal) => literal.chars().next(),
+            Piece::Slot(..) => None,
+        }
+    }
+
+    /// The byte that every memory ends with; none where that is a value.
+    pub(super) fn last_of_item(&self) -> Option<u8> {
+        match self.item.last()? {
+            Piece::Literal(literal) => literal.bytes().next_back(),
+            Piece::Slot(..) => None,
+        }
+    }
+
     /// One memory in its frame.
     #[must_use]
     pub fn item(&self, memory: &Memory<'_>) -> String {

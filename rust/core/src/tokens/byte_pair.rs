@@ -54,6 +54,10 @@ impl TokenCounter for BytePairCounter {
         tokens
     }
 
+    fn adds_up_at_walls(&self) -> bool {
+        true
+    }
+
     fn truncate<'text>(&self, text: &'text str, limit: u64) -> &'text str {
         let vocabulary = self.vocabulary();
         let (mut tokens, mut start, mut cut) = (0, 0, 0);

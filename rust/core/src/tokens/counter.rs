@@ -25,6 +25,11 @@ pub trait TokenCounter: Sync {
     /// The tokens of one text. What looks like a special token counts as plain text.
     fn count(&self, text: &str) -> u64;
 
+    /// Whether a text counts as its parts do together where they meet at a [wall](super::walls::is_wall).
+    fn adds_up_at_walls(&self) -> bool {
+        false
+    }
+
     /// The longest prefix found, of whole characters, that counts at most `limit` tokens.
     fn truncate<'text>(&self, text: &'text str, limit: u64) -> &'text str;
 

@@ -3,6 +3,7 @@
 //! * [`counter::TokenCounter`] is what every counter can do;
 //! * [`byte_pair::BytePairCounter`] counts exactly, with the vocabularies in [`vocabularies`];
 //! * [`upper_bound::UpperBound`] never counts less than those, for models that publish no tokenizer;
+//! * [`walls`] are places at which all of them add up;
 //! * [`estimate`] needs nothing but a length.
 
 pub mod byte_pair;
@@ -14,6 +15,7 @@ mod plain_word;
 pub mod upper_bound;
 pub mod vocabularies;
 mod vocabulary;
+pub mod walls;
 
 /// The largest count an item, a budget or an access counter can hold: 2^53 - 1, exact in `f64` and
 /// in every JSON reader.

@@ -32,6 +32,10 @@ impl TokenCounter for UpperBound {
         total.tokens()
     }
 
+    fn adds_up_at_walls(&self) -> bool {
+        true
+    }
+
     fn truncate<'text>(&self, text: &'text str, limit: u64) -> &'text str {
         let mut total = Total::default();
         let mut fits = 0;
