@@ -155,6 +155,8 @@ struct Sequences {
     /// Their first characters: ASCII ones by their bits, and the others.
     ascii_starts: u128,
     other_starts: Vec<char>,
+    /// The characters of ASCII that are compared as one of them, by their bits.
+    begin_with: u128,
     /// Whether line breaks of values are passed over.
     is_over_breaks: bool,
     mark: char,
@@ -167,7 +169,12 @@ impl Sequences {
         let ascii_starts =
             starts().filter(char::is_ascii).fold(0, |bits, it| bits | 1 << u32::from(it));
         let other_starts = starts().filter(|it| !it.is_ascii()).collect();
-        Self { all, longest, ascii_starts, other_starts, is_over_breaks, mark }
+        let is_start = |it: &char| {
+            fold(*it).is_some_and(|it| it.is_ascii() && ascii_starts >> u32::from(it) & 1 == 1)
+        };
+        let begin_with =
+            ('\0'..='\x7f').filter(is_start).fold(0, |bits, it| bits | 1 << u32::from(it));
+        Self { all, longest, ascii_starts, other_starts, begin_with, is_over_breaks, mark }
     }
 
     /// Notes the bytes of `value` where marks belong, in any order.
@@ -231,9 +238,14 @@ impl Sequences {
         }
     }
 
-    /// Whether a sequence may begin in the value. Most texts have none of the characters.
+    /// Whether a sequence may begin in the value. Most texts have none of the characters, and most of theirs
+    /// are of ASCII.
     fn may_begin(&self, value: &str) -> bool {
-        value.chars().any(|character| fold(character).is_some_and(|folded| self.is_start(folded)))
+        value.bytes().any(|byte| self.begin_with >> (byte & 0x7f) & u128::from(byte < 0x80) == 1)
+            || !value.is_ascii() && {
+                let mut others = value.chars().filter(|character| !character.is_ascii());
+                others.any(|it| fold(it).is_some_and(|folded| self.is_start(folded)))
+            }
     }
 
     /// How these sequences see a character that stands next to a value or, as [`of_value`], in one.

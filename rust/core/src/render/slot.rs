@@ -24,6 +24,11 @@ impl Slot {
     pub const ALL: [Self; 6] =
         [Self::Text, Self::Id, Self::Tier, Self::Score, Self::Timestamp, Self::Tokens];
 
+    /// Whether what it shows may be anything at all, and is escaped.
+    pub(super) const fn is_foreign(self) -> bool {
+        matches!(self, Self::Text | Self::Id | Self::Timestamp)
+    }
+
     /// The name that stands between the braces.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -172,6 +177,16 @@ impl TemplateError {
 pub(super) enum Piece {
     Literal(String),
     Slot(Slot, usize),
+}
+
+impl Piece {
+    /// Its text, unless it shows a value.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(literal) => Some(literal),
+            Self::Slot(..) => None,
+        }
+    }
 }
 
 /// Reads a part. Literals and slots may follow each other in any order; two literals never do.

@@ -65,9 +65,13 @@ pub struct Template {
     pub(super) epilogue: String,
     pub(super) order: Order,
     item: Vec<Piece>,
+    /// The last of its slots that shows anything at all.
+    last_foreign: usize,
     /// What may stand before the first value of an item, and behind the item.
     before: Surroundings,
     behind: Surroundings,
+    /// What may stand behind the last such slot, where that is the same for all memories.
+    behind_last: Option<Surroundings>,
     guards: Guards,
     /// For what stands within the frame's own lines: the same, and its other literals.
     line_guards: Guards,
@@ -141,6 +145,11 @@ impl Template {
             surroundings.dedup();
         }
         let order = source.order;
+        let is_foreign = |piece: &Piece| matches!(piece, Piece::Slot(slot, _) if slot.is_foreign());
+        let last_foreign = item.iter().rposition(is_foreign).unwrap_or_default();
+        let following: Option<String> =
+            item[last_foreign + 1..].iter().map(Piece::literal).collect();
+        let behind_last = following.map(|following| behind_of(&folded(&following), &behind));
         Ok(Self {
             prologue,
             headings,
@@ -148,8 +157,10 @@ impl Template {
             epilogue,
             order,
             item,
+            last_foreign,
             before,
             behind,
+            behind_last,
             guards,
             line_guards,
         })
@@ -187,7 +198,7 @@ impl Template {
     #[must_use]
     pub fn item(&self, memory: &Memory<'_>) -> String {
         let mut out = String::with_capacity(memory.text.len() + 64);
-        let mut before = self.before.clone();
+        let mut before = Cow::Borrowed(&self.before);
         for (position, piece) in self.item.iter().enumerate() {
             let start = out.len();
             let mut fold: fn(&str) -> Vec<char> = folded;
@@ -208,26 +219,35 @@ impl Template {
                     }
                 },
             }
-            extend(&mut before, &out[start..], fold, self.line_guards.reach());
+            if position < self.last_foreign {
+                extend(before.to_mut(), &out[start..], fold, self.line_guards.reach());
+            }
         }
         out
     }
 
     /// What stands behind the value at `position`, up to one that will look back by itself.
-    fn behind(&self, position: usize, memory: &Memory<'_>) -> Surroundings {
+    fn behind(&self, position: usize, memory: &Memory<'_>) -> Cow<'_, Surroundings> {
+        if let (Some(behind), true) = (&self.behind_last, position == self.last_foreign) {
+            return Cow::Borrowed(behind);
+        }
         let mut following = String::new();
         for piece in &self.item[position + 1..] {
             match piece {
                 Piece::Literal(literal) => following.push_str(literal),
                 Piece::Slot(slot, _) => match value(*slot, memory) {
                     Value::Trusted(value) => following.push_str(&value),
-                    Value::Foreign(..) => return vec![folded(&following)],
+                    Value::Foreign(..) => return Cow::Owned(vec![folded(&following)]),
                 },
             }
         }
-        let following = folded(&following);
-        self.behind.iter().map(|behind| [&following[..], behind].concat()).collect()
+        Cow::Owned(behind_of(&folded(&following), &self.behind))
     }
+}
+
+/// What may stand behind the rest of an item, and that rest before it.
+fn behind_of(rest: &[char], behind: &Surroundings) -> Surroundings {
+    behind.iter().map(|behind| [rest, behind].concat()).collect()
 }
 
 /// What a slot shows.
