@@ -155,8 +155,8 @@ struct Sequences {
     /// Their first characters: ASCII ones by their bits, and the others.
     ascii_starts: u128,
     other_starts: Vec<char>,
-    /// The characters of ASCII that are compared as one of them, by their bits.
-    begin_with: u128,
+    /// The characters of ASCII that are compared as one of them.
+    begin_with: Vec<u8>,
     /// Whether line breaks of values are passed over.
     is_over_breaks: bool,
     mark: char,
@@ -172,8 +172,7 @@ impl Sequences {
         let is_start = |it: &char| {
             fold(*it).is_some_and(|it| it.is_ascii() && ascii_starts >> u32::from(it) & 1 == 1)
         };
-        let begin_with =
-            ('\0'..='\x7f').filter(is_start).fold(0, |bits, it| bits | 1 << u32::from(it));
+        let begin_with = ('\0'..='\x7f').filter(is_start).map(|it| it as u8).collect();
         Self { all, longest, ascii_starts, other_starts, begin_with, is_over_breaks, mark }
     }
 
@@ -241,7 +240,8 @@ impl Sequences {
     /// Whether a sequence may begin in the value. Most texts have none of the characters, and most of theirs
     /// are of ASCII.
     fn may_begin(&self, value: &str) -> bool {
-        value.bytes().any(|byte| self.begin_with >> (byte & 0x7f) & u128::from(byte < 0x80) == 1)
+        let bytes = value.as_bytes();
+        self.begin_with.iter().any(|byte| bytes.contains(byte))
             || !value.is_ascii() && {
                 let mut others = value.chars().filter(|character| !character.is_ascii());
                 others.any(|it| fold(it).is_some_and(|folded| self.is_start(folded)))
