@@ -104,7 +104,7 @@ class Ranking:
             ConfigurationNotFoundError: there is no such file.
             ConfigurationError: it cannot be read, or a part cannot be; file, line, key and value are named.
         """
-        from memory_budget_allocator.loader.sections import read_ranking_file
+        from memory_budget_allocator.loader.values import read_ranking_file
 
         return cls.from_dict(read_ranking_file(path))
 
