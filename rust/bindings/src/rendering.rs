@@ -10,7 +10,7 @@ use memory_budget_core::plan::{Plan, Selected};
 use memory_budget_core::ranking::text::Terms;
 use memory_budget_core::render::fit::{self, Bounds, Claim, Fitted};
 use memory_budget_core::render::truncate::{MARK, truncate, truncate_within};
-use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Template};
+use memory_budget_core::render::{Apart, Framed, Memory, MessageFormat, Prompt, Slot, Template};
 use memory_budget_core::settings::Settings;
 use memory_budget_core::tier::Tier;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -378,6 +378,7 @@ pub fn frame(
 ) -> PyResult<Framed> {
     let py = text.py();
     let timestamp = match &entry.created {
+        _ if !template.shows(Slot::Timestamp) => Cow::Borrowed(""),
         Created::Unknown => Cow::Borrowed(""),
         Created::Utc(microseconds) => Cow::Owned(datetime::isoformat(*microseconds)),
         Created::Own(text) => Cow::Owned(readable(text.bind(py))?.into_owned()),

@@ -172,6 +172,12 @@ impl Template {
         &self.guards
     }
 
+    /// Whether a memory's frame has a slot.
+    #[must_use]
+    pub fn shows(&self, slot: Slot) -> bool {
+        self.item.iter().any(|piece| matches!(piece, Piece::Slot(shown, _) if *shown == slot))
+    }
+
     /// Whether memories are grouped by tier.
     #[must_use]
     pub fn is_grouped(&self) -> bool {
