@@ -18,15 +18,24 @@ pub(super) fn fold(character: char) -> Option<char> {
         | '\u{85}'
         | '\u{2028}'
         | '\u{2029}' => Some('\n'),
+        // Default_Ignorable_Code_Point, interlinear annotation, and a Braille cell without dots.
         '\u{ad}'
         | '\u{34f}'
         | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}' => None,
         _ if character.is_whitespace() || character.is_control() => None,
         _ => Some(plain_form(character).to_ascii_lowercase()),
@@ -59,6 +68,8 @@ pub(super) fn of_value(folded: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
     use super::*;
 
     #[test]
@@ -78,5 +89,23 @@ mod tests {
         }
         let value: String = folded_value("a\r\n\nb").into_iter().collect();
         assert_eq!(value, "a\u{b}b");
+    }
+
+    #[test]
+    fn invisible_characters_are_passed_over() {
+        for hidden in "\u{115f}\u{17b4}\u{2800}\u{3164}\u{ffa0}\u{fffb}\u{e0041}".chars() {
+            assert_eq!(fold(hidden), None, "{hidden:?}");
+        }
+        // Signs that are written around numbers or between hieroglyphs have a format's category and a shape.
+        let is_shown = |it: char| {
+            matches!(u32::from(it), 0x600..=0x605 | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2)
+                || matches!(u32::from(it), 0x110bd | 0x110cd | 0x13430..=0x1343f)
+        };
+        let is_format = |it: &char| it.general_category() == GeneralCategory::Format;
+        let formats: Vec<char> = ('\0'..=char::MAX).filter(is_format).collect();
+        assert!(formats.len() > 150);
+        for format in formats {
+            assert_eq!(fold(format).is_some(), is_shown(format), "{format:?}");
+        }
     }
 }
