@@ -285,19 +285,25 @@ def render(
 
     Taken by the sum of the parts; as long as the whole, counted, is above the ceiling, the last in the order
     of priority give way, twice as many each time; then as many are given back as fit; then what was left out
-    is tried, three times, without whom it failed for.
+    is tried, three times, without whom it failed for. Those who hold their places more firmly have all they
+    can have before others have a turn. While a tier is below its floor and has something for it, that comes
+    beside what the floors cover of the text, and others refill it.
     """
     fitting = Fitting(memories, config, grant, more, frame)
     text = fitting.once()
     in_vain: set[int] = set()
     for _ in range(FLOOR_ROUNDS):
-        raised = fitting.raise_floors(text, in_vain)
-        if not raised:
+        found = fitting.overtaken(text, in_vain)
+        if found is None:
             break
-        again = fitting.once()
-        if raised & set(again.rows):
-            text = replace(again, raised=text.raised | raised)
-        in_vain |= raised - set(again.rows)
+        firm, overtaken = found
+        raised, refused = fitting.beside(firm, overtaken)
+        in_vain |= set(refused)
+        if len(raised.rows) > len(firm.rows):
+            for row in raised.rows:
+                fitting.holds[row] = min(fitting.holds[row], FLOOR)
+            beside = text.raised | set(raised.rows[len(firm.rows) :])
+            text = replace(fitting.fill(raised, refused), raised=beside)
     return text
 
 
@@ -331,52 +337,75 @@ class Fitting:
     def priority(self) -> list[int]:
         return sorted(self.place, key=lambda row: (self.holds[row], -self.grant.scores[row], self.place[row]))
 
+    def turns(self) -> list[int]:
+        """How places are held beside the pinned ones, firmest first."""
+        return sorted(set(self.holds.values()) - {PINNED})
+
     def once(self) -> Text:
-        """Evicts and refills, with the present holds."""
-        text, refused = self.evict(self.whole(self.take(Text([], 0), [])))
-        for _ in range(REFILLS):
-            batch = self.take(text, refused)
-            if not batch:
-                break
-            fuller = self.whole(text.rows + batch)
-            if fuller.tokens <= self.ceiling:
-                text = fuller
-            else:
-                text, failed = self.give_back(text, batch)
-                refused.append(failed)
+        """Evicts and fills, with the present holds."""
+        first = next(iter(self.turns()), FREE)
+        text, refused = self.evict(self.whole(self.take(Text([], 0), [], first)))
+        return self.fill(text, refused)
+
+    def fill(self, text: Text, refused: list[int]) -> Text:
+        for turn in self.turns():
+            for _ in range(REFILLS):
+                batch = self.take(text, refused, turn)
+                if not batch:
+                    break
+                fuller = self.whole(text.rows + batch)
+                if fuller.tokens <= self.ceiling:
+                    text = fuller
+                else:
+                    text, failed = self.give_back(text, batch)
+                    refused.append(failed)
         return text
 
-    def raise_floors(self, text: Text, in_vain: set[int]) -> set[int]:
-        """Makes firm what the floors cover, of a text and then of what it leaves out; the latter is given."""
+    def beside(self, text: Text, more: list[int]) -> tuple[Text, list[int]]:
+        """A text with what of `more` fits beside it, and whom it failed for."""
+        refused: list[int] = []
+        for _ in range(REFILLS):
+            fuller = self.whole(text.rows + more)
+            if fuller.tokens <= self.ceiling:
+                return fuller, refused
+            text, failed = self.give_back(text, more)
+            refused.append(failed)
+            more = more[more.index(failed) + 1 :]
+            if not more:
+                break
+        return text, refused
+
+    def overtaken(self, text: Text, in_vain: set[int]) -> tuple[Text, list[int]] | None:
+        """What the floors cover of a text, and of what it leaves out: all that the parts leave room for,
+        or the first if that is nothing."""
         memories, frame, costs, floors = self.memories, self.frame, self.grant.costs, self.grant.floors
         rests, used = dict(floors), dict.fromkeys(TIERS, 0)
-        holds = dict(self.holds)
-        firm: list[int] = []
-
-        def tokens(rows: list[int]) -> int:
-            parts = sum(self.parts[row] for row in rows) + frame.tokens(frame.between) * (len(rows) - 1)
-            return frame.tokens(frame.prologue) + parts + frame.tokens(frame.epilogue)
-
+        rows: list[int] = []
         for row in (row for row in self.priority if row in text.rows):
             tier = memories[row].tier
             used[tier] += costs[row]
-            if holds[row] <= FLOOR or (rests[tier] > 0 and costs[row] <= rests[tier]):
+            if self.holds[row] <= FLOOR or (rests[tier] > 0 and costs[row] <= rests[tier]):
                 rests[tier] = max(0, rests[tier] - costs[row])
-                holds[row] = min(holds[row], FLOOR)
-                firm.append(row)
-        raised: list[int] = []
+                rows.append(row)
+        firm = self.whole(rows)
+        total = firm.tokens if rows else frame.tokens(frame.prologue) + frame.tokens(frame.epilogue)
+        covered: list[int] = []
+        overtaken: list[int] = []
         for row in sorted(self.place, key=lambda row: (-self.grant.scores[row], self.place[row])):
             tier = memories[row].tier
             floor = min(floors[tier], self.grant.budgets[tier])
-            is_open = row not in text.rows and row not in in_vain
-            is_covered = is_open and 0 < used[tier] + costs[row] <= floor
-            if is_covered and tokens([*firm, *raised, row]) <= self.ceiling:
-                raised.append(row)
+            is_open = self.holds[row] != PINNED and row not in text.rows and row not in in_vain
+            if not is_open or not 0 < used[tier] + costs[row] <= floor:
+                continue
+            covered.append(row)
+            grown = total + self.parts[row] + (frame.tokens(frame.between) if rows or overtaken else 0)
+            if grown <= self.ceiling:
+                overtaken.append(row)
                 used[tier] += costs[row]
-                holds[row] = FLOOR
-        if raised:
-            self.holds = holds
-        return set(raised)
+                total = grown
+        if not covered or firm.tokens > self.ceiling:
+            return None
+        return firm, overtaken or covered[:1]
 
     def whole(self, rows: list[int]) -> Text:
         if not rows:
@@ -385,8 +414,8 @@ class Fitting:
         items = self.frame.between.join(self.frame.item(self.memories[row]) for row in in_order)
         return Text(rows, self.frame.count(self.frame.prologue + items + self.frame.epilogue))
 
-    def take(self, text: Text, refused: list[int]) -> list[int]:
-        """Whom the parts leave room for beside a text."""
+    def take(self, text: Text, refused: list[int], turn: int) -> list[int]:
+        """Whom the parts leave room for beside a text, of those who have their turn."""
         frame, costs, budgets = self.frame, self.grant.costs, self.grant.budgets
         total = text.tokens if text.rows else frame.tokens(frame.prologue) + frame.tokens(frame.epilogue)
         used = dict.fromkeys(TIERS, 0)
@@ -396,7 +425,7 @@ class Fitting:
         in_vain = 0
         for row in self.priority:
             tier, is_pinned = self.memories[row].tier, self.holds[row] == PINNED
-            if row in text.rows or row in refused:
+            if row in text.rows or row in refused or self.holds[row] > turn:
                 continue
             if used[tier] + costs[row] > budgets[tier] and not is_pinned:
                 continue

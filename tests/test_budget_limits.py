@@ -571,3 +571,34 @@ def test_an_unknown_model_gets_those_it_may_be_a_slip_for(name: str, near: str |
     assert message.endswith("; give its tokens as a number")
     assert f"of {name!r} is" in message
     assert (f"did you mean {near}" in message) if near else ("did you mean" not in message)
+
+
+def plans(name: str, tier: str, words: int, relevance: float) -> MemoryItem:
+    """A memory whose tokens merge with those of its frame."""
+    return MemoryItem(name, "plan " * words + name, tier, NOW, relevance_score=relevance)
+
+
+def test_by_the_parts_there_is_no_room_for_what_a_floor_covers_and_by_the_whole_there_is() -> None:
+    memories = [plans("a", "project", 2, 0.82), plans("b", "rag", 1, 0.53), plans("c", "rag", 4, 0.19)]
+    config = WorkspaceConfig("w", 100, complexity_multipliers={}, tier_floors={"rag": 14})
+    allocation = MemoryBudgetAllocator().what_if(
+        "plan", memories, config, current_time=NOW, tokenizer="o200k_base", max_prompt_tokens=28
+    )
+    assert [memory.memory_id for memory in allocation] == ["b", "c"]
+    assert allocation.rendered_tokens == 27
+
+
+@pytest.mark.parametrize("spill_over", [False, True])
+def test_what_is_spilled_over_takes_the_place_of_nothing_that_fits_by_the_whole(spill_over: bool) -> None:
+    memories = [
+        plans("m0", "project", 24, 0.1),
+        plans("m1", "working", 35, 0.19),
+        plans("m2", "working", 17, 0.14),
+        plans("m3", "working", 17, 0.79),
+    ]
+    config = WorkspaceConfig("w", 100, 0.5, 0.5, 0.0, 0.0, {}, spill_over=spill_over)
+    allocation = MemoryBudgetAllocator().what_if(
+        "plan", memories, config, current_time=NOW, tokenizer="o200k_base", max_prompt_tokens=66
+    )
+    assert [memory.memory_id for memory in allocation] == ["m3", "m0"]
+    assert allocation.rendered_tokens == 65

@@ -364,6 +364,10 @@ def test_a_reserve_that_cannot_be_used(
             ["--reserve", "system=@-", "--reserve", "history=@-"],
             "argument --reserve: standard input (-) can be read once only",
         ),
+        (
+            ["--reserve", "system=45", "--reserve", "system=3"],
+            "argument --reserve: system is given more than once",
+        ),
     ],
 )
 def test_wrong_usage(run: Run, command: list[str], options: list[str], message: str) -> None:

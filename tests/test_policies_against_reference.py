@@ -407,7 +407,7 @@ def test_what_many_memories_are_evicted_from_is_refilled_by_the_rules() -> None:
     for seed in range(1200):
         drawn, limited, ceiling = crowded(Random(seed))
         cases[follow("items", drawn, limited, "simple", ceiling)] += 1
-    assert cases["changed by the ceiling"] >= 600, cases
+    assert cases["changed by the ceiling"] + cases["a floor was overtaken"] >= 600, cases
 
 
 @pytest.mark.parametrize("runs", [[63], [64], [63, 63], [33, 33, 64], [1] * 70])

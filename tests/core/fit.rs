@@ -78,7 +78,7 @@ fn the_whole_is_counted_seldom_however_small_the_excess() {
     let bounds = Bounds { ceiling: 400, budgets: [200; Tier::COUNT], floors: [0; Tier::COUNT] };
     let fitted = fitted(&rows, &Apart::default(), &bounds, count);
     assert_eq!((fitted.prompt.order.len(), fitted.tokens), (1, 2));
-    let most = most_recounts(rows.len(), false);
+    let most = most_recounts(rows.len(), 1, false);
     assert!(fitted.recounts <= most, "{} counts, and {most} are the most", fitted.recounts);
 }
 

@@ -290,7 +290,7 @@ proptest! {
             prop_assert!(!pinned.is_empty() && order.len() == pinned.len());
         }
         let has_floors = bounds.floors != [0; Tier::COUNT];
-        prop_assert!(fitted.recounts <= most_recounts(rows.len(), has_floors));
+        prop_assert!(fitted.recounts <= most_recounts(rows.len(), 3, has_floors));
         // Pins are in, nobody is twice in, and what is in stands in the text.
         prop_assert!(pinned.iter().all(|&row| is_in(row)));
         let mut once = order.clone();
@@ -361,7 +361,7 @@ proptest! {
         let apart = pairs.iter().copied().collect();
         let bounds = Bounds { floors: [0; Tier::COUNT], ..bounds };
         let (memories, fitted) = fitted(&template, &rows, &apart, &bounds, additive);
-        prop_assert!(fitted.recounts <= 1);
+        prop_assert!(fitted.recounts <= 2, "one for each way to hold a place");
         prop_assert!(fitted.tokens <= bounds.ceiling);
         let order = &fitted.prompt.order;
         for left_out in (0..rows.len()).filter(|row| !order.contains(row)) {

@@ -25,7 +25,8 @@ def wants_prompt(arguments: argparse.Namespace) -> bool:
 
 
 def check_prompt_options(arguments: argparse.Namespace) -> None:
-    """Refuse what argparse cannot tell: two outputs of which one is no single option, one input read twice.
+    """Refuse what argparse cannot tell: two outputs of which one is no single option, a reserve given twice, one
+    input read twice.
 
     Raises:
         UsageError: naming the options.
@@ -35,6 +36,10 @@ def check_prompt_options(arguments: argparse.Namespace) -> None:
         for other, is_given in (("--report", arguments.report), ("--explain", arguments.explain is not None)):
             if is_given:
                 raise UsageError(f"argument {option}: not allowed with argument {other}")
+    names = [name for name, _ in arguments.reserve or ()]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"argument --reserve: {name} is given more than once")
     files = [arguments.memories, *(value for _, value in arguments.reserve or ())]
     if files.count(STANDARD_INPUT) > 1:
         raise UsageError("argument --reserve: standard input (-) can be read once only")

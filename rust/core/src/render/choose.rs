@@ -74,6 +74,7 @@ pub(crate) fn choose<M: Material>(
         parts,
         holds,
         priority,
+        turn: Hold::Free,
         pinned,
         share,
         recounts,
@@ -82,17 +83,16 @@ pub(crate) fn choose<M: Material>(
     let mut fitted = fitting.once()?;
     let mut in_vain = Vec::new();
     for _ in 0..FLOOR_ROUNDS {
-        let raised = fitting.raise(&fitted, &in_vain)?;
-        if raised.is_empty() {
-            break;
+        let Some((firm, overtaken)) = fitting.overtaken(&fitted, &in_vain)? else { break };
+        let count = firm.rows.len();
+        let (raised, refused) = fitting.beside(firm, overtaken)?;
+        in_vain.extend(&refused); // not even then is there room for them
+        if raised.rows.len() > count {
+            for &row in &raised.rows {
+                fitting.holds[row] = fitting.holds[row].min(Hold::Floor);
+            }
+            fitted = fitting.fill(raised, refused)?;
         }
-        let again = fitting.once()?;
-        let (are_in, are_not): (Vec<_>, Vec<_>) =
-            raised.into_iter().partition(|row| again.rows.contains(row));
-        if !are_in.is_empty() {
-            fitted = again;
-        }
-        in_vain.extend(are_not); // not even then is there room for them
     }
     let Counted { rows, tokens } = fitted;
     Ok(Chosen { rows, tokens, recounts: fitting.recounts, span: fitting.span })
@@ -126,6 +126,8 @@ struct Fitting<'a, M> {
     holds: Vec<Hold>,
     /// All candidates, firmest hold and best score first.
     priority: Vec<usize>,
+    /// Those that have their turn hold their places at least so firmly.
+    turn: Hold,
     /// How many of them are pinned; they come first.
     pinned: usize,
     /// Tokens of a text that holds more than one of the others.
@@ -149,16 +151,38 @@ impl<M: Material> Fitting<'_, M> {
         self.material.key(row).tier.index()
     }
 
-    /// Evicts and refills, with the present holds.
+    /// Evicts and fills, with the present holds.
     fn once(&mut self) -> Result<Counted, M::Error> {
-        let mut priority: Vec<usize> = (0..self.claims.len()).collect();
-        priority.sort_by(|&a, &b| self.holds[a].cmp(&self.holds[b]).then(self.by_score(a, b)));
-        self.priority = priority;
+        self.arrange();
+        self.turn = self.turns().into_iter().next().unwrap_or(Hold::Free);
         let (rows, refused) = self.shrink()?;
         match refused {
             None if rows.tokens > self.bounds.ceiling => Ok(rows), // the pinned ones alone
-            refused => self.refill(rows, refused),
+            refused => self.fill(rows, refused.into_iter().collect()),
         }
+    }
+
+    /// Refills a text, which fits: those that hold their places more firmly have all they can have before
+    /// others have a turn.
+    fn fill(&mut self, mut text: Counted, mut refused: Vec<usize>) -> Result<Counted, M::Error> {
+        self.arrange();
+        for turn in self.turns() {
+            self.turn = turn;
+            text = self.refill(text, &mut refused)?;
+        }
+        Ok(text)
+    }
+
+    fn arrange(&mut self) {
+        let mut priority: Vec<usize> = (0..self.claims.len()).collect();
+        priority.sort_by(|&a, &b| self.holds[a].cmp(&self.holds[b]).then(self.by_score(a, b)));
+        self.priority = priority;
+    }
+
+    /// The holds that there are beside the pinned ones, firmest first.
+    fn turns(&self) -> Vec<Hold> {
+        let is_one = |hold: &Hold| self.holds.contains(hold);
+        [Hold::Floor, Hold::Chosen, Hold::Free].into_iter().filter(is_one).collect()
     }
 
     /// Best score first.
@@ -167,54 +191,89 @@ impl<M: Material> Fitting<'_, M> {
         b.partial_cmp(&a).unwrap_or(Ordering::Equal)
     }
 
-    /// Raises what covers the floors into them: first the memories of a text, then left-out ones that fit into
-    /// what their tiers have not used of them and, by the sum of the parts, beside all that is raised. Gives
-    /// the left-out ones. Best score first.
-    fn raise(&mut self, text: &Counted, in_vain: &[usize]) -> Result<Vec<usize>, M::Error> {
-        if !self.fits(text) || self.bounds.floors == [0; Tier::COUNT] {
-            return Ok(Vec::new());
+    /// What of a text the floors cover, counted, and what it leaves out although they cover it as well: all that
+    /// fits beside that by the sum of the parts, or the first if none does. None where nobody was overtaken.
+    fn overtaken(
+        &mut self,
+        text: &Counted,
+        in_vain: &[usize],
+    ) -> Result<Option<(Counted, Vec<usize>)>, M::Error> {
+        let floors = self.bounds.floors;
+        if !self.fits(text) || floors == [0; Tier::COUNT] {
+            return Ok(None);
         }
         let mut is_in = vec![false; self.claims.len()];
         text.rows.iter().for_each(|&row| is_in[row] = true);
-        let (inside, outside): (Vec<_>, Vec<_>) =
+        let (inside, mut outside): (Vec<_>, Vec<_>) =
             self.priority.clone().into_iter().partition(|&row| is_in[row]);
-        let floors = self.bounds.floors;
         let (mut used, mut rests) = ([0u64; Tier::COUNT], floors);
-        let mut holds = self.holds.clone();
-        let mut sum = Sum { tokens: self.fixed.ends, ..Sum::default() };
+        let mut firm = Vec::new();
         for row in inside {
             let (tier, tokens) = (self.tier(row), self.claims[row].tokens);
             used[tier] = used[tier].saturating_add(tokens);
-            if holds[row] <= Hold::Floor || 0 < rests[tier] && tokens <= rests[tier] {
+            if self.holds[row] <= Hold::Floor || 0 < rests[tier] && tokens <= rests[tier] {
                 rests[tier] = rests[tier].saturating_sub(tokens);
-                holds[row] = holds[row].min(Hold::Floor);
-                sum = self.grown(sum, row)?;
+                firm.push(row);
             }
         }
-        let mut outside: Vec<_> =
-            outside.into_iter().filter(|row| !in_vain.contains(row)).collect();
+        let is_open = |row: &usize| self.holds[*row] > Hold::Pinned && !in_vain.contains(row);
+        outside.retain(is_open);
         outside.sort_by(|&a, &b| self.by_score(a, b).then(a.cmp(&b)));
-        let mut raised = Vec::new();
+        let covered =
+            |fitting: &mut Self, row: usize, used: &[u64; Tier::COUNT], is_in: &[bool]| {
+                let tier = fitting.tier(row);
+                let charged = used[tier].saturating_add(fitting.claims[row].tokens);
+                let is_covered = charged > 0
+                    && charged <= floors[tier]
+                    && fitting.span.may_charge(tier, charged, fitting.bounds.budgets[tier])
+                    && !fitting.apart.keeps_out(row, is_in);
+                is_covered.then_some((tier, charged))
+            };
+        if !outside.iter().any(|&row| covered(self, row, &used, &is_in).is_some()) {
+            return Ok(None);
+        }
+        let firm = self.whole(firm)?;
+        if !self.fits(&firm) {
+            return Ok(None);
+        }
+        let mut sum = self.sum(&firm);
+        let (mut first, mut overtaken) = (None, Vec::new());
         for row in outside {
-            let tier = self.tier(row);
-            let charged = used[tier].saturating_add(self.claims[row].tokens);
-            let is_covered = charged > 0
-                && charged <= floors[tier]
-                && self.span.may_charge(tier, charged, self.bounds.budgets[tier]);
-            if !is_covered || self.apart.keeps_out(row, &is_in) {
-                continue;
-            }
+            let Some((tier, charged)) = covered(self, row, &used, &is_in) else { continue };
+            first = first.or(Some(row));
             let grown = self.grown(sum, row)?;
             if self.may_have(grown.count, grown.tokens) {
                 (sum, used[tier], is_in[row]) = (grown, charged, true);
-                holds[row] = Hold::Floor;
-                raised.push(row);
+                overtaken.push(row);
             }
         }
-        if !raised.is_empty() {
-            self.holds = holds;
+        if overtaken.is_empty() {
+            overtaken.extend(first);
         }
-        Ok(raised)
+        Ok(Some((firm, overtaken)))
+    }
+
+    /// A text, which fits, with what of `more` fits beside it, and whom it failed for.
+    fn beside(
+        &mut self,
+        mut text: Counted,
+        mut more: Vec<usize>,
+    ) -> Result<(Counted, Vec<usize>), M::Error> {
+        let mut refused = Vec::new();
+        for _ in 0..REFILLS {
+            let all = self.whole([&text.rows[..], &more].concat())?;
+            if self.fits(&all) {
+                return Ok((all, refused));
+            }
+            let failed;
+            (text, failed) = self.bisect(text, &more)?;
+            refused.push(failed);
+            more = more.split_off(1 + more.iter().position(|&row| row == failed).unwrap_or(0));
+            if more.is_empty() {
+                break;
+            }
+        }
+        Ok((text, refused))
     }
 
     /// What the sum of the parts takes, and then evicted until it fits. Also the first memory that was
@@ -252,10 +311,13 @@ impl<M: Material> Fitting<'_, M> {
     }
 
     /// Adds as many left-out memories as fit.
-    fn refill(&mut self, mut whole: Counted, refused: Option<usize>) -> Result<Counted, M::Error> {
-        let mut refused: Vec<usize> = refused.into_iter().collect();
+    fn refill(
+        &mut self,
+        mut whole: Counted,
+        refused: &mut Vec<usize>,
+    ) -> Result<Counted, M::Error> {
         for _ in 0..REFILLS {
-            let batch = self.take(&whole, &refused)?;
+            let batch = self.take(&whole, refused)?;
             if batch.is_empty() {
                 break;
             }
@@ -293,16 +355,18 @@ impl<M: Material> Fitting<'_, M> {
     fn take(&mut self, whole: &Counted, refused: &[usize]) -> Result<Vec<usize>, M::Error> {
         let mut is_in = vec![false; self.claims.len()];
         let mut used = [0u64; Tier::COUNT];
-        let mut sum = Sum { count: whole.rows.len(), ..Sum::default() };
         for &row in &whole.rows {
             let tier = self.tier(row);
-            (is_in[row], sum.has_heading[tier]) = (true, true);
+            is_in[row] = true;
             used[tier] = used[tier].saturating_add(self.claims[row].tokens);
         }
-        sum.tokens = if whole.rows.is_empty() { self.fixed.ends } else { whole.tokens };
+        let mut sum = self.sum(whole);
         let (mut taken, mut in_vain) = (Vec::new(), 0);
         for position in 0..self.priority.len() {
             let row = self.priority[position];
+            if self.holds[row] > self.turn {
+                break;
+            }
             if is_in[row] || refused.contains(&row) {
                 continue;
             }
@@ -327,6 +391,16 @@ impl<M: Material> Fitting<'_, M> {
             taken.push(row);
         }
         Ok(taken)
+    }
+
+    /// What a counted text has before anything is added.
+    fn sum(&self, whole: &Counted) -> Sum {
+        let tokens = if whole.rows.is_empty() { self.fixed.ends } else { whole.tokens };
+        let mut sum = Sum { tokens, count: whole.rows.len(), ..Sum::default() };
+        for &row in &whole.rows {
+            sum.has_heading[self.tier(row)] = true;
+        }
+        sum
     }
 
     /// A sum of parts with one memory more.

@@ -15,9 +15,12 @@
 //!
 //! With a counter that is additive, or nearly so, it is one or two.
 //!
+//! Memories that hold their places more firmly ([`Hold`]) have all they can have before others have a turn, so there
+//! may be refilling for each way of holding a place.
+//!
 //! A tier that is then below its floor, and has a left-out memory that the rest of its floor would cover, was
-//! overtaken by others: such memories become part of its floor, and all of it is done again, at most
-//! [`FLOOR_ROUNDS`] times.
+//! overtaken by others. What the floors cover of the text stays, such memories come beside it, by a count of the
+//! whole, and others refill it: at most [`FLOOR_ROUNDS`] times.
 
 use super::apart::Apart;
 use super::assemble::{Framed, Prompt};
@@ -77,12 +80,14 @@ pub struct Fitted {
     pub recounts: u32,
 }
 
-/// The most often that [`fit`] counts a whole text among so many candidates.
+/// The most often that [`fit`] counts a whole text among so many candidates; `holds` is in how many ways they
+/// hold their places, the pinned ones aside.
 #[must_use]
-pub fn most_recounts(candidates: usize, has_floors: bool) -> u32 {
+pub fn most_recounts(candidates: usize, holds: u32, has_floors: bool) -> u32 {
     let levels = (candidates as u64 + 1).next_power_of_two().ilog2();
-    let rounds = if has_floors { 1 + FLOOR_ROUNDS } else { 1 };
-    rounds * (1 + 2 * levels + REFILLS * (1 + levels))
+    // Floors make a further way to hold a place.
+    let (rounds, holds) = if has_floors { (1 + FLOOR_ROUNDS, holds + 1) } else { (1, holds) };
+    rounds * (1 + 2 * levels + holds.max(1) * REFILLS * (1 + levels))
 }
 
 /// Chooses among `memories`, which come in the order that decides ties, so that the assembled text has at
