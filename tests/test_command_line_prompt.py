@@ -88,6 +88,7 @@ def test_render_of_nothing_is_empty(run: Run, command: list[str]) -> None:
     assert run(*command, "--render", "--max-prompt-tokens", "0") == (0, "", "")
 
 
+@pytest.mark.thread_unsafe(reason="redirects the standard output of the process")
 @given(st.lists(st.text(st.characters(exclude_categories=()), max_size=20), min_size=1, max_size=3))
 def test_the_bytes_are_those_of_the_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("bytes") / "memories.json"

@@ -20,6 +20,8 @@ from memory_budget_config_loader import MemoryBudgetConfigLoader
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thread_unsafe(reason="writes another file of the same name")
+
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too
 VALUES = st.recursive(
     st.none()

@@ -36,7 +36,7 @@ def test_a_report_takes_time_in_proportion_to_its_rows() -> None:
         allocation = allocator.what_if("q", memories(count), "w", current_time=NOW)
         assert len(allocation) == count
         times = []
-        for _ in range(2):
+        for _ in range(3):
             began = time.process_time()
             rows = allocation._receipts(None, True)
             times.append(time.process_time() - began)
@@ -44,7 +44,8 @@ def test_a_report_takes_time_in_proportion_to_its_rows() -> None:
         return min(times)
 
     allocator.register_workspace(WorkspaceConfig("w", 10**8, 0, 0, 0, 1))
-    assert seconds(80_000) < 30 * seconds(8_000)
+    # A hundred times as long, if it looked at all of them for each.
+    assert seconds(80_000) < 60 * seconds(8_000)
 
 
 def test_under_a_ceiling_the_budgets_of_a_whole_report_are_found() -> None:

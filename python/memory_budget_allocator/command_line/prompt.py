@@ -25,8 +25,8 @@ def wants_prompt(arguments: argparse.Namespace) -> bool:
 
 
 def check_prompt_options(arguments: argparse.Namespace) -> None:
-    """Refuse what argparse cannot tell: two outputs of which one is no single option, a reserve given twice, one
-    input read twice.
+    """Refuse what argparse cannot tell: two outputs of which one is no single option, a reserve given twice,
+    one input read twice.
 
     Raises:
         UsageError: naming the options.
